@@ -1,0 +1,12 @@
+"""The command line: verbs over the house, errors as sentences. Nothing heavy is imported before a verb runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .verbs import app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs `morelike`; `arguments` are by default those of the process. Ends in SystemExit with the exit code."""
+    app(args=None if arguments is None else list(arguments), prog_name="morelike")

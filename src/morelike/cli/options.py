@@ -1,0 +1,26 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="a saved model: the folder of a finished run", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes: results and errors only")]
+Offline = Annotated[bool, typer.Option("--offline", help="never try to fetch data")]
+OnDevice = Annotated[Device, typer.Option("--device", help="where to compute; auto takes a GPU where there is one")]
+Kind = Annotated[str | None, typer.Option("--kind", metavar="NAME", help="kind of data, instead of the one detected", show_default=False)]
+Condition = Annotated[
+    str | None,
+    typer.Option("--condition", metavar="NAME,...|none", help="what to condition on; by default the class labels", show_default=False),
+]
+
+
+def names(text: str | None) -> list[str] | None:
+    """["a", "b"] of "a,b", [] of "none", None of None."""
+    if text is None:
+        return None
+    return [] if text.strip() == "none" else [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,90 @@
+"""Abilities, not types: a task asks for one of these, never for a family. Inherited only where it is really had."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from .noise import Noise
+from .spec import Spec
+
+Condition = Mapping[str, Tensor] | None
+
+
+class Density(ABC):
+    """Says how likely x is, in nats of x as coded: a mass for ids and where `bin` > 0, a density otherwise."""
+
+    tight: Literal["exact", "bound", "estimate"]
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
+        """(B,) nats. `noise` is needed unless `tight` is "exact"."""
+
+
+class Decodes(ABC):
+    """Makes x from a latent."""
+
+    latent: Spec
+
+    @abstractmethod
+    def decode(self, z: Tensor, condition: Condition = None) -> Tensor:
+        """(B,*) from (B, *latent.shape)."""
+
+
+class Prior(Decodes):
+    """Its latents have a distribution of their own to draw from."""
+
+    @abstractmethod
+    def prior(self, noise: Noise) -> Tensor:
+        """(noise.size, *latent.shape)."""
+
+
+class Encodes(Decodes):
+    """Finds the latent of x."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, condition: Condition = None) -> Tensor:
+        """(B, *latent.shape): the mean where the posterior is a distribution."""
+
+
+class Denoises(ABC):
+    """Knows E[x | x_t] for x_t = (1 - t) x + t noise, t in [0, 1]; other Gaussian paths rescale inside."""
+
+    @abstractmethod
+    def denoise(self, x_t: Tensor, t: Tensor, condition: Condition = None) -> Tensor:
+        """(B,*) from x_t (B,*) and t (B,); at t = 0 it is the identity."""
+
+
+class Embeds(ABC):
+    """Maps x to features that judges compare."""
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """(B,D) float32."""
+
+
+class Classifies(ABC):
+    """Names the class of x."""
+
+    @abstractmethod
+    def classify(self, x: Tensor) -> Tensor:
+        """(B, classes) logits."""
+
+
+ABILITIES: dict[str, type] = {
+    "density": Density,
+    "decodes": Decodes,
+    "prior": Prior,
+    "encodes": Encodes,
+    "denoises": Denoises,
+    "embeds": Embeds,
+    "classifies": Classifies,
+}
+
+
+def abilities(family: type) -> list[str]:
+    """The names of the abilities that a family has."""
+    return [name for name, ability in ABILITIES.items() if issubclass(family, ability)]

@@ -1,0 +1,32 @@
+"""Errors for people: what is wrong, where, and what to do. The command line prints them and exits with code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MorelikeError(Exception):
+    """Something that the reader can mend; its text is a sentence for them."""
+
+
+class BadInput(MorelikeError):
+    """Data, a file or a value that can't be used."""
+
+
+class BadPackage(MorelikeError):
+    """A saved model that is damaged, foreign or from a newer version."""
+
+
+class UnknownName(MorelikeError):
+    """A name that isn't known, with the nearest one that is."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        super().__init__(f"unknown {what} {name!r}{hint} Known: {', '.join(names) or 'none'}.")
+
+
+class Refused(MorelikeError):
+    """A request that this model or this data can't serve, said in one sentence."""

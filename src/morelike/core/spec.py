@@ -1,0 +1,116 @@
+"""What one example is, for everyone who never opens a file.
+
+B batch, * the example's shape, C channels, H W rows and columns, T length, V vocabulary, D dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a `Row`: a real number (0 categories) or a category; `bin` is one quantisation step, 0 if continuous."""
+
+    name: str
+    categories: int = 0
+    bin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Real numbers of about unit scale: (C,H,W), (C,T), (C,T,H,W) or (D,). `bin`: one quantisation step in x's units (2/255 for bytes)."""
+
+    shape: tuple[int, ...]
+    bin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Whole-number ids below `vocab`: (T,) or (H,W), a maximum. After the first `stop`, all is stop."""
+
+    shape: tuple[int, ...]
+    vocab: int
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A table's row, (B, fields): reals, and whole-number ids for categories."""
+
+    fields: tuple[Field, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.fields),)
+
+
+Spec = Array | Tokens | Row
+Conditions = Mapping[str, Spec]
+
+
+def class_label(classes: int) -> Tokens:
+    """The Spec of a class label: one id."""
+    return Tokens((1,), vocab=classes)
+
+
+def elements(spec: Spec) -> int:
+    """How many numbers one example holds."""
+    return math.prod(spec.shape)
+
+
+def spatial(spec: Spec) -> bool:
+    """Whether neighbouring positions of an Array are related: a signal, a picture or a video rather than a vector."""
+    return isinstance(spec, Array) and len(spec.shape) >= 2
+
+
+def live(spec: Spec, x: Tensor) -> Tensor:
+    """(B,*) bool: False past the first stop id and where a real value is missing (NaN); no loss and no nats there."""
+    match spec:
+        case Tokens(stop=int() as stop):
+            ended = (x == stop).flatten(1).cumsum(1)
+            return ((ended - (x == stop).flatten(1).long()) == 0).view_as(x)
+        case Tokens():
+            return torch.ones_like(x, dtype=torch.bool)
+        case _:
+            return ~torch.isnan(x)
+
+
+def lift(spec: Spec, stored: Tensor) -> Tensor:
+    """Stored levels to x: integers of a quantised Array become level * bin - 1 in float32, ids int64, reals float32."""
+    match spec:
+        case Tokens():
+            return stored.long()
+        case Array(bin=step) if not stored.is_floating_point():
+            return stored.float().mul_(step).sub_(1.0)
+        case _:
+            return stored.float()
+
+
+def spec_to_json(spec: Spec) -> dict[str, Any]:
+    """A Spec as JSON values; `spec_from_json` is the inverse."""
+    match spec:
+        case Array(shape, step):
+            return {"kind": "array", "shape": list(shape), "bin": step}
+        case Tokens(shape, vocab, stop):
+            return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop}
+        case Row(fields):
+            return {"kind": "row", "fields": [{"name": f.name, "categories": f.categories, "bin": f.bin} for f in fields]}
+
+
+def spec_from_json(values: Mapping[str, Any]) -> Spec:
+    """The inverse of `spec_to_json`. Raises ValueError for a kind that this version doesn't know."""
+    match values:
+        case {"kind": "array", "shape": shape, "bin": step}:
+            return Array(tuple(shape), step)
+        case {"kind": "tokens", "shape": shape, "vocab": vocab, "stop": stop}:
+            return Tokens(tuple(shape), vocab, stop)
+        case {"kind": "row", "fields": fields}:
+            return Row(tuple(Field(**field) for field in fields))
+    raise ValueError(f"unknown kind of example: {values.get('kind')!r}")

@@ -1,0 +1,1 @@
+"""Sources, codecs, splits and loading: everything that opens files. One codec a file; none knows a net."""

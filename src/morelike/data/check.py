@@ -1,0 +1,59 @@
+"""What was understood of some data, as JSON values: for `morelike check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.contract import Codec
+from ..core.spec import Array, spec_to_json
+from .source import Source
+from .split import Split
+
+
+def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Everything that `check` says. `codecs`: the data's own as "x", and one by the name of each condition.
+
+    `needs`: score -> the smallest number of held-out items it takes; those that this data can't give are listed as refused.
+    """
+    codec = codecs["x"]
+    chosen = [name for name in codecs if name != "x"]
+    held = len(split.holdout)
+    step = codec.spec.bin if isinstance(codec.spec, Array) else 0.0
+    described = getattr(codec, "describe", None)
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "why_kind": source.why_kind,
+        "items": len(source.items),
+        "shape": list(codec.spec.shape),
+        "spec": spec_to_json(codec.spec),
+        "bin": step,
+        "dtype": str(getattr(codec, "dtype", "")),
+        "splits": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "holdout": held,
+            "official": split.official,
+            "fingerprint": split.fingerprint,
+        },
+        "conditions": [_column(source, name) for name in chosen],
+        "columns": [_column(source, name) for name in source.columns if name not in chosen],
+        "notes": [*(described() if described is not None else ()), *source.notes],
+        "skipped": [{"file": file, "why": why} for file, why in source.skipped],
+        "refused": [
+            {"score": score, "why": f"needs {least:,} held-out items, and there are {held:,}"}
+            for score, least in (needs or {}).items()
+            if held < least
+        ],
+    }
+
+
+def _column(source: Source, name: str) -> dict[str, Any]:
+    column = source.columns[name]
+    if not column.categories:
+        return {"name": name, "low": float(column.values.min()), "high": float(column.values.max())}
+    counts = np.bincount(column.values, minlength=len(column.categories))
+    return {"name": name, "categories": list(column.categories), "counts": counts.tolist()}

@@ -1,0 +1,276 @@
+"""Opens whatever is called data: a name, a path, arrays in memory. One function; every refusal is a sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..core import registry
+from ..core.errors import BadInput, UnknownName
+from . import arrays, builtin, cifar, folder, idx
+from .columns import column, split_word
+from .files import Files, FolderFiles, ZipFiles, hidden
+from .pictures import Pictures
+from .progress import Progress
+from .source import Source
+
+_LOOKED_AT = 4096
+_STRAY_PICTURES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A data set found among files, not opened yet."""
+
+    label: str
+    open: Callable[[], Source]
+
+
+def open_source(
+    data: Any,
+    *,
+    kind: str | None = None,
+    condition: str | Sequence[str] | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Source:
+    """Opens `data`: a built-in name, a path, an array or tensor, (x, labels), {"x": ..., "label": ...} or a list of pictures.
+
+    `kind` overrides the kind found. `condition` names the columns to condition on, "none" for none; by default the
+    class label, where there is one. `offline` forbids fetching. `progress` is told of a download's bytes and of
+    pictures read; without it a bar is shown on a terminal.
+    Raises BadInput with what is wrong and what to do, UnknownName for a kind or condition that isn't there.
+    """
+    if kind is not None:
+        registry.kind(kind)
+    if isinstance(data, Source):
+        source = data
+    elif isinstance(data, (str, Path)):
+        source = _open_name(str(data), kind, offline, progress)
+    else:
+        source = _open_memory(data, kind)
+    if kind is not None and source.kind != kind:
+        raise BadInput(f"{source.name} holds data of the kind {source.kind!r} and can't be read as {kind!r}.")
+    return _conditions(_useful(source), condition)
+
+
+def _open_name(name: str, kind: str | None, offline: bool, progress: Progress | None) -> Source:
+    if not name.strip():
+        raise BadInput("no data was named; give a built-in name (digits) or a path.")
+    plain = builtin.is_name(name)
+    if plain and (found := builtin.embedded(name)) is not None:
+        return found
+    path = Path(name).expanduser()
+    if plain and (not path.exists() or _in_data_folder(name)):
+        path = builtin.place(name, offline, progress) or path
+    if not path.exists():
+        raise BadInput(_missing(name))
+    return open_path(path, kind, builtin.canonical(name) if plain else None, progress)
+
+
+def _in_data_folder(name: str) -> bool:
+    local = builtin.data_folder()
+    return local is not None and (local / name).exists()
+
+
+def _missing(name: str) -> str:
+    path = Path(name)
+    siblings = [str(path.parent / entry.name) for entry in path.parent.iterdir() if not hidden(entry.name)] if path.parent.is_dir() else []
+    names = builtin.known_names() if builtin.is_name(name) else []
+    hint = next(iter(difflib.get_close_matches(str(path), [*names, *siblings], n=1, cutoff=0.6)), None)
+    known = f" Known names: {', '.join(names)}." if names else ""
+    return f"there is no file or folder {name!r}{f'; did you mean {hint!r}?' if hint else '.'}{known}"
+
+
+def open_path(path: Path, kind: str | None = None, name: str | None = None, progress: Progress | None = None) -> Source:
+    """The one data set in a file, folder or zip. Raises BadInput where there is none, or more than one."""
+    name = name or path.resolve().name
+    try:
+        if path.is_dir():
+            files: Files = FolderFiles(path)
+        elif path.suffix.lower() == ".zip":
+            files = ZipFiles(path)
+        else:
+            files = FolderFiles(path.parent, _with_partners(path))
+            if not files.sizes[path.name]:
+                raise BadInput(f"{path} is empty (0 bytes).")
+    except OSError as error:
+        raise BadInput(f"{path} can't be read: {error.strerror or error}.") from error
+    notes: list[str] = []
+    found = _candidates(name, files, kind, notes, progress)
+    if not found:
+        raise BadInput(_nothing(path, files))
+    if len(found) > 1:
+        labels = ", ".join(candidate.label for candidate in found[:6])
+        raise BadInput(f"{path} holds {len(found)} data sets ({labels}{', ...' if len(found) > 6 else ''}); give the path of one of them.")
+    source = found[0].open()
+    return replace(source, notes=(*notes, *source.notes))
+
+
+def _with_partners(path: Path) -> list[str]:
+    """A single file, and the labels beside it where it is an IDX file of pictures."""
+    if not idx.is_idx(path.name) or "images" not in path.name:
+        return [path.name]
+    partner = path.name.replace("images", "labels").replace("idx3", "idx1")
+    return [path.name, *[name for name in (partner, partner.removesuffix(".gz")) if (path.parent / name).is_file()][:1]]
+
+
+def _candidates(name: str, files: Files, kind: str | None, notes: list[str], progress: Progress | None) -> list[_Candidate]:
+    """All data sets among the files; `notes` hears of what was counted once or left alone."""
+    found: list[_Candidate] = []
+    if cifar.archive(files) or cifar.batches(files):
+        found.append(_Candidate(cifar.archive(files) or "data_batch_*.bin", partial(cifar.open_cifar, name, files)))
+    groups, said = idx.groups(files)
+    notes.extend(said)
+    for label, group in groups.items():
+        title = name if len(groups) == 1 else label
+        found.append(_Candidate(label or "IDX files", partial(idx.open_idx, title, files, group, kind, builtin.CLASS_NAMES)))
+    found.extend(_array_candidates(name, files, kind))
+    pictures = folder.pictures_in(files)
+    if isinstance(files, FolderFiles):
+        found.extend(_zip_candidates(name, files, kind, notes, pictures, progress))
+    if found and 0 < len(pictures) <= _STRAY_PICTURES:
+        notes.append(f"left alone: {', '.join(pictures)}")
+    elif pictures:
+        found.append(_Candidate(f"{len(pictures):,} pictures", partial(folder.open_pictures, name, files, pictures, files, progress)))
+    return found
+
+
+def _array_candidates(name: str, files: Files, kind: str | None) -> list[_Candidate]:
+    """Each .npz is a data set, and .npy files together where their names say their roles (x, labels, x_test, train, ...)."""
+    found = []
+    singles = [file for file in files.sizes if file.lower().endswith(".npy")]
+    stems = {PurePosixPath(file).stem: file for file in singles}
+    if len(singles) > 1 and len(stems) == len(singles) and all(arrays.known_role(stem) for stem in stems):
+        found.append(_Candidate(", ".join(singles), partial(_together, name, files, stems, kind)))
+        singles = []
+    many = [file for file in files.sizes if file.lower().endswith(".npz")]
+    words = [split_word(PurePosixPath(file).stem) for file in many]
+    if len(many) > 1 and all(words) and len(set(words)) == len(words):
+        found.append(_Candidate(", ".join(many), partial(_split_files, name, files, many, kind)))
+        many = []
+    for file in (*singles, *many):
+        found.append(_Candidate(file, partial(_one, name, files, file, kind)))
+    return found
+
+
+def _one(name: str, files: Files, file: str, kind: str | None) -> Source:
+    loaded = arrays.load_npz(files, file) if file.lower().endswith(".npz") else {"x": arrays.load_npy(files, file)}
+    return arrays.from_mapping(name, loaded, kind)
+
+
+def _together(name: str, files: Files, stems: Mapping[str, str], kind: str | None) -> Source:
+    """.npy files as the named arrays of one data set."""
+    return arrays.from_mapping(name, {stem: arrays.load_npy(files, file) for stem, file in stems.items()}, kind)
+
+
+def _split_files(name: str, files: Files, many: Sequence[str], kind: str | None) -> Source:
+    """train.npz, test.npz and so on as the parts of one data set."""
+    merged = {}
+    for file in many:
+        for key, value in arrays.load_npz(files, file).items():
+            merged[f"{PurePosixPath(file).stem}_{key}"] = value
+    return arrays.from_mapping(name, merged, kind)
+
+
+def _zip_candidates(
+    name: str, files: FolderFiles, kind: str | None, notes: list[str], pictures: Sequence[str], progress: Progress | None
+) -> list[_Candidate]:
+    """Data sets inside the folder's zips; a zip whose pictures also lie unpacked beside it counts once."""
+    found = []
+    unpacked = {PurePosixPath(picture).name for picture in pictures}
+    for file in [file for file in files.sizes if file.lower().endswith(".zip")]:
+        inner = ZipFiles(files.where / file)
+        inside = folder.pictures_in(inner)
+        if inside and {PurePosixPath(picture).name for picture in inside} <= unpacked:
+            notes.append(f"{file} holds the pictures that lie beside it, counted once")
+            continue
+        if inside:
+            found.append(_Candidate(file, partial(folder.open_pictures, name, inner, inside, files, progress)))
+        else:
+            found.extend(_Candidate(f"{file}: {part.label}", part.open) for part in _candidates(name, inner, kind, notes, progress))
+    return found
+
+
+def _nothing(path: Path, files: Files) -> str:
+    names = list(files.sizes)
+    if not names:
+        return f"{path} is empty: it holds no files. Put pictures (or an .npz, .npy or IDX file) there."
+    shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+    reads = "pictures (PNG, JPEG, ...), .npz, .npy and IDX files, and zips of them"
+    if path.is_file() and path.suffix.lower() != ".zip":
+        return f"{path} isn't data of a kind that is read; this version reads {reads}."
+    return f"{path} holds no data of a kind that is read: only {shown}. This version reads {reads}."
+
+
+def _open_memory(data: Any, kind: str | None) -> Source:
+    if isinstance(data, (np.ndarray, torch.Tensor)):
+        return arrays.from_mapping("array", {"x": _numpy(data)}, kind)
+    if isinstance(data, Mapping):
+        return arrays.from_mapping("arrays", {str(key): _numpy(value) for key, value in data.items()}, kind)
+    if isinstance(data, tuple) and len(data) == 2 and np.ndim(data[1]) <= 1 and len(data[0]) == len(data[1]):
+        if isinstance(data[0], list):
+            return replace(arrays.from_sequence("arrays", data[0]), columns={"label": column("label", _numpy(data[1]))})
+        return arrays.from_mapping("arrays", {"x": _numpy(data[0]), "label": _numpy(data[1])}, kind)
+    if isinstance(data, tuple) and len(data) == 2:
+        raise BadInput(f"a pair must be (items, labels) of one length, but the lengths are {len(data[0])} and {np.size(data[1])}.")
+    if isinstance(data, list) and data:
+        return arrays.from_sequence("arrays", [_numpy(item) for item in data])
+    raise BadInput(f"data must be a name, a path, an array, (items, labels) or {{'x': ..., 'label': ...}}, not {type(data).__name__}.")
+
+
+def _numpy(value: Any) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        kept = value.detach().cpu()
+        return np.asarray((kept.float() if kept.dtype == torch.bfloat16 else kept).numpy())
+    return np.asarray(value)
+
+
+def _useful(source: Source) -> Source:
+    """Drops labels with a single class; refuses a set whose items are all the same; says where pictures are constant."""
+    notes, columns = list(source.notes), dict(source.columns)
+    for name, found in source.columns.items():
+        if found.categories and len(np.unique(found.values)) < 2:
+            only = found.categories[int(found.values[0])] if len(found.values) else "none"
+            notes.append(f"every item has the same {name}, {only!r}: nothing to condition on, so it was left out")
+            del columns[name]
+    different, constant, looked = _variety(source)
+    if not different and len(source.items) > 1:
+        raise BadInput(f"all {len(source.items):,} items of {source.name} are identical; there is nothing to learn from them.")
+    if constant:
+        whole = "" if looked == len(source.items) else f" of {looked:,} looked at"
+        notes.append(f"{constant:,} pictures{whole} are of one colour throughout; if that isn't meant, remove them")
+    return replace(source, columns=columns, notes=tuple(notes))
+
+
+def _variety(source: Source) -> tuple[bool, int, int]:
+    """(whether items differ, how many pictures are constant, how many were looked at for that)."""
+    items = source.items
+    if isinstance(items, Pictures):
+        facts = items.facts
+        return len(np.unique(facts.digests)) > 1, int((facts.lows == facts.highs).sum()), len(items)
+    some = np.unique(np.linspace(0, len(items) - 1, min(len(items), _LOOKED_AT)).astype(np.int64))
+    constant = sum(bool(np.min(items[row]) == np.max(items[row])) for row in some) if source.kind == "image" else 0
+    first = np.asarray(items[0])
+    # Nearly always the second item ends this.
+    different = any(not np.array_equal(first, items[row]) for row in range(1, len(items)))
+    return different, constant, len(some)
+
+
+def _conditions(source: Source, condition: str | Sequence[str] | None) -> Source:
+    if condition is None:
+        default = ("label",) if "label" in source.columns and source.columns["label"].categories else ()
+        return replace(source, conditions=source.conditions or default)
+    names = [part.strip() for part in condition.split(",")] if isinstance(condition, str) else list(condition)
+    names = [] if names == ["none"] else names
+    for name in names:
+        if name not in source.columns:
+            raise UnknownName("condition", name, source.columns)
+    return replace(source, conditions=tuple(names))

@@ -1,0 +1,45 @@
+"""What a source of data is once it is opened: raw items, label columns, an official split, and what was repaired or skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Items: TypeAlias = Any
+"""Raw items by number: a sequence, or an array whose first axis counts them (for which Python's types have no common name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One value an item that can serve as a condition: class ids (0..len(categories)-1) or real numbers."""
+
+    name: str
+    values: np.ndarray
+    categories: tuple[str, ...] = ()
+    """Class names in order; () = real numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Opened data. `items[i]` may read a file: nothing is decoded before it is asked for."""
+
+    name: str
+    kind: str
+    """A name of `core.registry.KINDS`."""
+    items: Items
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    split: Mapping[str, np.ndarray] | None = None
+    """The official split, if there is one: "train", "validation", "holdout" -> item numbers."""
+    notes: tuple[str, ...] = ()
+    """What was understood or repaired, in sentences."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(file, why) for each file left out."""
+    names: Sequence[str] | None = None
+    """Item names (file names), if they have any."""
+    why_kind: str = ""
+    """The rule by which the kind was chosen, in a sentence."""
+    conditions: tuple[str, ...] = ()
+    """The columns that a model is conditioned on; the other columns serve splitting and judging only."""

@@ -1,0 +1,134 @@
+"""What anyone could have used: every element drawn on its own, and copies of the training data with a little noise.
+
+B batch, * the example's shape, M items kept, C classes. Both keep a random sample of the training data.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core.abilities import Condition
+from ..core.contract import Batch, Generator, Learner, Player, Terms
+from ..core.noise import Noise
+from ..core.spec import Array, Conditions, Row, Spec, Tokens, elements, lift
+from ..maths.reservoir import keep
+from .labels import classes_of, count_classes, refuses_conditions
+
+_MOST_BYTES = 1 << 27
+
+
+def storage(spec: Spec) -> torch.dtype:
+    """The smallest type that holds an example's levels, ids or reals."""
+    match spec:
+        case Array(bin=step) if step > 0 and round(2 / step) < 256:
+            return torch.uint8
+        case Tokens():
+            return torch.int32
+        case _:
+            return torch.float32
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSettings:
+    """How much is kept."""
+
+    keep: int = 10_000
+    """At most so many training items, and at most 128 MB of them."""
+
+
+class _Kept(Generator):
+    """Holds a random sample of the training items and, under a label, the order that puts classes side by side."""
+
+    Settings = BaselineSettings
+    settings: BaselineSettings
+
+    def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
+        super().__init__(spec, conditions, nets, parts, settings)
+        kind, groups = storage(spec), count_classes(conditions) + 1
+        most = max(1, min(self.settings.keep, _MOST_BYTES // (elements(spec) * kind.itemsize)))
+        self.register_buffer("items", torch.zeros(most, *spec.shape, dtype=kind))
+        self.register_buffer("keys", torch.full((most,), math.inf))
+        self.register_buffer("labels", torch.zeros(most, dtype=torch.int64))
+        self.register_buffer("order", torch.zeros(most, dtype=torch.int64))
+        self.register_buffer("first", torch.zeros(groups, dtype=torch.int64))
+        self.register_buffer("count", torch.zeros(groups, dtype=torch.int64))
+        self.items: Tensor
+        self.keys: Tensor
+        self.labels: Tensor
+        self.order: Tensor
+        self.first: Tensor
+        self.count: Tensor
+
+    def players(self) -> list[Player | Learner]:
+        return [Learner("sample", self._see, self._settle)]
+
+    def _see(self, batch: Batch) -> Terms:
+        x = batch.data
+        if isinstance(self.spec, Array) and not self.items.is_floating_point():
+            x = torch.round((x.clamp(-1, 1) + 1) / self.spec.bin)
+        group = classes_of(self.conditions, batch.condition, batch.size, batch.given).to(x.device)
+        keep(self.items, self.keys, x, batch.noise.uniform((), "keep"), (self.labels, group))
+        return {"seen": torch.ones(batch.size, device=x.device)}
+
+    def _settle(self) -> bool:
+        """Places of each class in `order`; the last group is everybody, as is a class without items."""
+        filled = int(self.keys.isfinite().sum())
+        labels = torch.where(self.keys.isfinite(), self.labels, len(self.count))
+        self.order.copy_(labels.argsort(stable=True))
+        self.count.copy_(torch.bincount(labels, minlength=len(self.count))[: len(self.count)])
+        self.first.copy_(self.count.cumsum(0) - self.count)
+        self.first[self.count == 0] = 0
+        self.count[self.count == 0] = filled
+        self.first[-1], self.count[-1] = 0, filled
+        return True
+
+    def _draw(self, condition: Condition, u: Tensor) -> Tensor:
+        """Numbers of kept items of each row's class, one for each of the uniform draws u (B,*)."""
+        group = classes_of(self.conditions, condition, len(u)).to(u.device).view(-1, *[1] * (u.dim() - 1))
+        place = self.first[group] + (u.double() * self.count[group]).long()
+        return self.order[place]
+
+
+class Independent(_Kept):
+    """Every element from its own empirical distribution (that of the kept items), whatever the others are: shuffled columns."""
+
+    @classmethod
+    def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
+        return refuses_conditions(conditions)
+
+    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """No dials."""
+        chosen = self._draw(condition, noise.uniform(self.spec.shape, "item"))
+        flat = self.items.flatten(1)
+        x = lift(self.spec, flat.gather(0, chosen.flatten(1)).view(chosen.shape))
+        return _end(self.spec, x)
+
+
+class CopyNoise(_Kept):
+    """A kept item with normal noise of standard deviation 0.05: what a model that only remembers would make."""
+
+    SPREAD = 0.05
+
+    @classmethod
+    def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
+        if isinstance(spec, Tokens | Row):
+            return "copy-noise adds noise to real-valued arrays, not to ids or mixed rows"
+        return refuses_conditions(conditions)
+
+    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """No dials."""
+        chosen = self._draw(condition, noise.uniform((), "item"))
+        return lift(self.spec, self.items[chosen]) + self.SPREAD * noise.normal(self.spec.shape, "noise")
+
+
+def _end(spec: Spec, x: Tensor) -> Tensor:
+    """All is stop after the first stop."""
+    if isinstance(spec, Tokens) and spec.stop is not None:
+        ended = (x == spec.stop).flatten(1).cumsum(1).view_as(x) > 0
+        return torch.where(ended, spec.stop, x)
+    return x

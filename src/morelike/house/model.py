@@ -1,0 +1,140 @@
+"""A trained model in the user's hands: sample, judge, save."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..core.contract import Codec, Generator
+from ..core.errors import BadInput, Refused
+from . import judging, package
+from .audience import Audience, Silent
+from .build import device_of
+from .prepare import Prepared, prepare
+from .sampling import conditions_for
+from .sampling import draw as draw_from
+
+_LARGEST_DRAW = 10_000_000
+
+
+def check_count(n: int) -> None:
+    """Raises BadInput for a number of samples that is none."""
+    if not 1 <= n <= _LARGEST_DRAW:
+        raise BadInput(f"the number of samples must be between 1 and {_LARGEST_DRAW:,}, not {n}")
+
+
+class Model:
+    """What `morelike.training` and `morelike.load` return. `folder` is where it lies, or None after in-memory training."""
+
+    def __init__(self, saved: package.Package, folder: Path | None = None) -> None:
+        self.package, self.folder = saved, folder
+
+    @property
+    def generator(self) -> Generator:
+        """The net side: a Generator with its abilities. Raises Refused for a judges' net."""
+        if not isinstance(self.package.model, Generator):
+            raise Refused(f"{self.package.recipe.model} is no generator")
+        return self.package.model
+
+    @property
+    def codec(self) -> Codec:
+        return self.package.codec
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What is known of the model: family, data, recipe, scores with intervals, licence."""
+        return self.package.card
+
+    def sample(self, n: int = 1, where: Mapping[str, Any] | None = None, seed: int = 0, **dials: Any) -> Any:
+        """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D).
+
+        `where` fixes conditions ({"label": 3}); others are drawn from the training histogram. `dials` are the family's own
+        (steps, guidance, temperature). Raises UnknownName for a condition or class that isn't there, BadInput for n < 1.
+        """
+        return self.sample_with_conditions(n, where, seed, **dials)[0]
+
+    def sample_with_conditions(
+        self, n: int, where: Mapping[str, Any] | None = None, seed: int = 0, **dials: Any
+    ) -> tuple[Any, dict[str, np.ndarray]]:
+        """As `sample`, with the condition of each item: ids (n,1)."""
+        x, condition = self.draw(n, where, seed, **dials)
+        return self.codec.decode(x.numpy()), {name: value.numpy() for name, value in condition.items()}
+
+    def draw(self, n: int, where: Mapping[str, Any] | None, seed: int, **dials: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """(x (n,*), conditions): what `sample` decodes."""
+        check_count(n)
+        condition = conditions_for(n, self.package.conditions, self.card.get("histograms", {}), where or {}, seed)
+        return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials), condition
+
+    @property
+    def precision(self) -> str:
+        """What samples are drawn in: bf16 where it was trained so and the processor has it."""
+        return str(self.card.get("precision", "fp32"))
+
+    def to(self, device: str) -> Model:
+        """Moves the net; returns self. Raises Refused for a device that isn't there."""
+        self.package.model.to(device_of(device))
+        return self
+
+    def judge(self, data: Any = None, *, audience: Audience | None = None, offline: bool = False) -> dict[str, Any]:
+        """Scores between floor and ceiling, and the verdict, as `morelike judge --json` prints them.
+
+        `data`: as for `train`; by default the recipe's own source. Writes `report.html` and the card's scores where the model lies.
+        """
+        if data is None and self.package.recipe.data == "memory":
+            raise BadInput("this model was trained on data in memory: pass the data to judge it")
+        prepared = prepare(self.package.recipe, data, offline=offline)
+        return self.judge_prepared(prepared, audience or Silent())
+
+    def judge_prepared(self, prepared: Prepared, audience: Audience) -> dict[str, Any]:
+        """As `judge`, on data that is open already."""
+        self._same_data(prepared, audience)
+        judged = judging.judge(self.package, prepared, audience, precision=self.precision)
+        answer = {
+            "model": str(self.folder or self.package.recipe.model),
+            "kind": self.codec.kind,
+            "n": judged.result["n"],
+            "scores": judged.result["scores"],
+            "copiers": judged.result["copiers"],
+            "classes": judged.result["classes"],
+            "verdict": judged.verdict,
+            "seconds": round(judged.seconds, 1),
+        }
+        self.card["scores"], self.card["verdict"] = answer["scores"], answer["verdict"]
+        if self.folder is not None and os.access(self.folder, os.W_OK):
+            package.write_card(self.folder, self.card)
+            judging.report(self.package, prepared, judged, self.folder, self.card.get("run", {}))
+            answer["report"] = str(self.folder / "report.html")
+        return answer
+
+    def _same_data(self, prepared: Prepared, audience: Audience) -> None:
+        if prepared.codec.spec != self.codec.spec:
+            raise BadInput(f"this data is {prepared.codec.spec}, the model makes {self.codec.spec}; they can't be compared")
+        if missing := sorted(self.package.conditions.keys() - prepared.conditions.keys()):
+            raise BadInput(f"the model is conditioned on {', '.join(missing)}, which this data doesn't have")
+        if prepared.split.fingerprint != self.package.recipe.fingerprint:
+            audience.say("note: this is not the data that the model was trained on (another fingerprint)")
+
+    def save(self, path: str | Path) -> Path:
+        """Copies the package (not the checkpoints) to a new folder. Raises BadInput where something is there already."""
+        target = Path(path)
+        if target.exists():
+            raise BadInput(f"{target} exists already; choose another name")
+        if self.folder is None:
+            raise BadInput("this model has no folder to copy from")
+        new = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copytree(self.folder, new, ignore=shutil.ignore_patterns("training", "*.new"))
+        os.replace(new, target)
+        return target
+
+
+def load(path: str | Path, model: Any = None) -> Model:
+    """A saved model. `model`: the class, for a family of the user's own. Raises BadPackage, naming the file, for anything damaged."""
+    folder = Path(path)
+    return Model(package.load(folder, model), folder)

@@ -1,0 +1,200 @@
+"""A saved model: one folder of JSON and safetensors that loads without the data and without executing anything.
+
+`card.json` (what it is), `weights.safetensors`, `codec.safetensors`, `samples/` (some examples and the seed that made
+them). The card is written last and holds every file's SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .. import __version__
+from ..core import registry
+from ..core.abilities import abilities
+from ..core.contract import Codec, Trainable
+from ..core.errors import BadPackage, Refused
+from ..core.spec import elements, spec_from_json, spec_to_json
+from ..training.state import put, weights
+from .build import build, resolved
+from .recipe import OWN, Recipe
+from .sampling import draw
+
+FORMAT = 1
+_LARGEST_CARD = 32 << 20
+_CARD = {
+    "settings": dict, "nets": dict, "optim": dict, "abilities": list, "spec": dict, "conditions": dict, "kind": str, "codecs": dict, "recipe": dict,
+    "versions": dict, "files": dict,
+}  # fmt: skip
+"""What every card holds."""
+_LARGEST_EXAMPLE = 1 << 28
+"""Most numbers in one example that a card may claim."""
+FILES = ("weights.safetensors", "codec.safetensors", "samples/samples.safetensors")
+
+
+@dataclass(slots=True)
+class Package:
+    """A model with everything that is needed to use it."""
+
+    model: Trainable
+    codec: Codec
+    conditions: dict[str, Codec]
+    recipe: Recipe
+    card: dict[str, Any] = field(default_factory=dict)
+    """What `card.json` says beyond the parts: scores, data, plan, licence."""
+
+
+def save(package: Package, folder: Path, samples: Mapping[str, Tensor] | None = None) -> None:
+    """Writes the package. The card comes last, under a temporary name first: without it the folder is no model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "samples").mkdir(exist_ok=True)
+    (folder / "card.json").unlink(missing_ok=True)
+    plain, arrays = _split_state({"x": package.codec, **{f"condition {name}": codec for name, codec in package.conditions.items()}})
+    _save_tensors(folder / FILES[0], weights(package.model))
+    _save_tensors(folder / FILES[1], arrays)
+    _save_tensors(folder / FILES[2], dict(samples or {}))
+    card = {
+        **package.card,
+        "format": FORMAT,
+        "family": package.recipe.model,
+        **resolved(package.recipe, package.model),
+        "abilities": abilities(type(package.model)),
+        "spec": spec_to_json(package.model.spec),
+        "conditions": {name: spec_to_json(spec) for name, spec in package.model.conditions.items()},
+        "kind": package.codec.kind,
+        "codecs": plain,
+        "recipe": package.recipe.model_dump(exclude_none=True),
+        "versions": {"morelike": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "files": {name: _digest(folder / name) for name in FILES},
+    }
+    write_card(folder, card)
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Replaces the card in one move."""
+    new = folder / "card.json.new"
+    try:
+        new.write_text(json.dumps(card, indent=1), encoding="utf-8")
+        os.replace(new, folder / "card.json")
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def load(folder: Path, custom: type[Trainable] | None = None) -> Package:
+    """Builds the model by name and fills in the weights. Raises BadPackage, naming the file, for anything missing, truncated,
+    foreign or from a newer version; a model of the user's own class loads only with that class as `custom`."""
+    card = read_card(folder)
+    try:
+        recipe = Recipe.parse(card["recipe"])
+        if custom is None and str(recipe.model).startswith(OWN):
+            raise Refused(f"this package needs the class {str(recipe.model)[len(OWN) :]}; pass it: morelike.load(path, model=...)")
+        spec = spec_from_json(card["spec"])
+        if not 0 < elements(spec) <= _LARGEST_EXAMPLE:
+            raise ValueError(f"examples of the shape {spec.shape}")
+        conditions = {name: spec_from_json(values) for name, values in card["conditions"].items()}
+        recipe = recipe.model_copy(update={key: card[key] for key in ("settings", "nets", "optim")})
+        codecs = _restore_codecs(card["codecs"], read_tensors(folder / FILES[1]))
+        x = codecs.pop("x")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadPackage(f"{folder / 'card.json'} is damaged or foreign: {error!r}") from error
+    model = build(recipe, spec, conditions, custom=custom)
+    put(model, read_tensors(folder / FILES[0]))
+    labels = {name.removeprefix("condition "): codec for name, codec in codecs.items()}
+    if x.spec != spec or any(conditions.get(name) != codec.spec for name, codec in labels.items()):
+        raise BadPackage(f"{folder}: the codecs make other examples than the model learned; the files belong to different models")
+    return Package(model.eval(), x, labels, recipe, card)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card, checked for its format and for the files it names. Raises BadPackage."""
+    path = folder / "card.json"
+    if not folder.is_dir():
+        raise BadPackage(f"{folder} is no folder; a saved model is a folder with a card.json")
+    if not path.is_file():
+        unfinished = (folder / "training").is_dir()
+        hint = "its training is not finished: run the same `morelike train` again to go on" if unfinished else "it is no saved model"
+        raise BadPackage(f"{folder} has no card.json: {hint}")
+    if path.stat().st_size > _LARGEST_CARD:
+        raise BadPackage(f"{path} is larger than {_LARGEST_CARD >> 20} MB: no card of ours")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        version = int(card["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadPackage(f"{path} is damaged or foreign ({error!r})") from error
+    if version > FORMAT:
+        raise BadPackage(f"{folder} has format {version}, this Morelike reads up to {FORMAT}: install a newer one")
+    for key, kind in _CARD.items():
+        if not isinstance(card.get(key), kind):
+            raise BadPackage(f"{path} is damaged or foreign (its {key!r} is missing or no {kind.__name__})")
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise BadPackage(f"{folder} is incomplete: {name} is missing")
+    return card  # type: ignore[no-any-return]
+
+
+def wrong_files(folder: Path, card: Mapping[str, Any]) -> list[str]:
+    """The files whose SHA-256 is not the card's."""
+    return [name for name in FILES if not (folder / name).is_file() or _digest(folder / name) != card["files"].get(name)]
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises BadPackage; nothing else than safetensors is ever opened."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadPackage(f"{path} can't be read as safetensors ({error}): truncated, foreign, or a pickle, never opened") from error
+
+
+def redraw_difference(package: Package, samples: Mapping[str, Tensor]) -> float:
+    """The largest difference between the package's kept samples and the same ones drawn now, in x's units. Raises BadPackage
+    where none are kept."""
+    if "x" not in samples or samples["x"].shape[1:] != package.model.spec.shape:
+        raise BadPackage(f"{FILES[2]} holds no samples of this model")
+    condition = {name.removeprefix("condition "): value for name, value in samples.items() if name.startswith("condition ")}
+    x = draw(package.model, len(samples["x"]), condition, seed=0)
+    return float((x.double() - samples["x"].double()).abs().max())
+
+
+def _save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    new = path.with_suffix(".new")
+    try:
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, new)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _split_state(codecs: Mapping[str, Codec]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """JSON values and arrays of the codecs' states, apart."""
+    plain: dict[str, Any] = {}
+    arrays: dict[str, Tensor] = {}
+    for name, codec in codecs.items():
+        state = codec.state()
+        plain[name] = {"kind": codec.kind, "state": {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}}
+        arrays |= {f"{name}/{key}": torch.from_numpy(np.array(value)) for key, value in state.items() if isinstance(value, np.ndarray)}
+    return plain, arrays
+
+
+def _restore_codecs(plain: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> dict[str, Codec]:
+    found: dict[str, Codec] = {}
+    for name, values in plain.items():
+        own = {key.removeprefix(f"{name}/"): value.numpy() for key, value in arrays.items() if key.startswith(f"{name}/")}
+        found[name] = registry.kind(values["kind"]).load().restore({**values["state"], **own})  # type: ignore[attr-defined]
+    return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,254 @@
+"""A training run from data to a judged package: folder, lock, resolved recipe, probe, trainer, samples, card."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..core import registry
+from ..core.contract import Generator, Trainable
+from ..core.errors import BadInput, Refused
+from ..data.loader import Order
+from ..training.loop import Hooks, Trainer
+from ..training.plan import Plan, turns
+from ..training.probe import plan_steps
+from ..training.record import JsonLines, Row, TensorBoard
+from . import judging, package
+from .audience import Audience
+from .build import build, device_of, resolved
+from .features import judges_net
+from .lock import locked
+from .model import Model
+from .prepare import Feed, Prepared, prepare
+from .recipe import OWN, Recipe
+from .sampling import draw
+from .steering import choose_guidance
+
+KEPT_SAMPLES = 16
+
+
+def train(
+    recipe: Recipe, folder: Path, audience: Audience, *, data: Any = None, more: float | None = None, track: bool = False,
+    offline: bool = False, custom: type[Trainable] | None = None,
+) -> tuple[Model, Prepared]:  # fmt: skip
+    """Trains (or takes up) the run in `folder` and returns the saved model with its data.
+
+    Raises BadInput where the folder holds a run of another recipe or another process trains there.
+    """
+    with locked(folder):
+        prepared = prepare(recipe, data, offline=offline)
+        for file, why in prepared.source.skipped[:5]:
+            audience.say(f"left out: {file}: {why}")
+        recipe = _named(recipe, prepared, custom)
+        _same_request(recipe, folder)
+        _fitting_conditions(recipe, prepared, audience, custom)
+        run = _Run(recipe, folder, prepared, audience, custom)
+        return run.go(more, track), prepared
+
+
+def finished(recipe: Recipe, folder: Path) -> bool:
+    """Whether the folder holds the finished run of this recipe."""
+    return (folder / "card.json").is_file() and _same_request(recipe, folder)
+
+
+def _same_request(recipe: Recipe, folder: Path) -> bool:
+    """False where nothing is there yet. Raises BadInput where another recipe's run is."""
+    request = folder / "training" / "request.toml"
+    if not request.is_file():
+        if folder.is_dir() and any(entry.name != "training" for entry in folder.iterdir()):
+            raise BadInput(f"{folder} is not empty and holds no run of ours; choose another folder with --out")
+        return False
+    there = Recipe.read(request)
+    if recipe.model is None:
+        recipe = recipe.model_copy(update={"model": there.model, "kind": there.kind})
+    recipe = recipe.model_copy(update={"kind": recipe.kind or there.kind})
+    if not there.same_run(recipe) or there.data != recipe.data:
+        raise BadInput(f"{folder} holds a run with another recipe; choose another folder with --out, or start over with --fresh")
+    return True
+
+
+def _named(recipe: Recipe, prepared: Prepared, custom: type[Trainable] | None) -> Recipe:
+    """The request with kind and model named."""
+    kind = registry.kind(prepared.source.kind)
+    name = OWN + custom.__name__ if custom is not None else recipe.model or kind.default
+    return recipe.model_copy(update={"kind": kind.name, "model": name})
+
+
+def _fitting_conditions(recipe: Recipe, prepared: Prepared, audience: Audience, custom: type[Trainable] | None) -> None:
+    """Leaves out default conditions that the family can't take, and says so; an explicit one is refused by `build`."""
+    family = custom or registry.family(str(recipe.model)).load()
+    if recipe.condition is None and prepared.conditions:
+        spec = prepared.codec.spec
+        why = family.refuses(spec, prepared.specs)  # type: ignore[attr-defined]
+        if why is not None and family.refuses(spec, {}) is None:  # type: ignore[attr-defined]
+            audience.say(f"left out: condition {', '.join(prepared.conditions)}: {why}")
+            prepared.conditions.clear()
+            for part in (prepared.train, prepared.validation, prepared.holdout):
+                part.condition.clear()
+
+
+class _Run:
+    """One run's parts and steps, in order."""
+
+    def __init__(self, recipe: Recipe, folder: Path, data: Prepared, audience: Audience, custom: type[Trainable] | None) -> None:
+        self.request, self.folder, self.data, self.audience, self.custom = recipe, folder, data, audience, custom
+        self.device = device_of(recipe.device)
+        self.training = folder / "training"
+
+    def go(self, more: float | None, track: bool) -> Model:
+        model = self._make()
+        if not isinstance(model, Generator):
+            raise Refused(f"{self.request.model} is no generator; `morelike models` lists those that are")
+        self.training.mkdir(parents=True, exist_ok=True)
+        recipe, plan = self._resolved(model, more)
+        model = self._make(recipe)
+        saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
+        hooks, sink = self._hooks(saved, plan, track)
+        by_pass = bool(turns(model.players())[1])
+        trainer = Trainer(model, Feed(self.data.train, Order(len(self.data.train), plan.batch, recipe.seed), by_pass), plan, hooks)
+        if self._checkpoint.is_file():
+            trainer.resume(self._checkpoint)
+            self.audience.say(f"taking up the run at step {trainer.progress.step:,} of {plan.steps:,}")
+        try:
+            with self.audience.watch("training", plan.steps, trainer.progress.step) as bar:
+                hooks.advance = bar.advance
+                began = time.perf_counter()
+                saved.model = trainer.run().to("cpu")
+        except KeyboardInterrupt:
+            self.audience.say(f"stopped at step {trainer.progress.step:,}; the same command goes on from there")
+            raise
+        finally:
+            sink.close()
+        self.audience.say(f"trained {trainer.progress.step:,} steps in {time.perf_counter() - began:.0f} s")
+        self._steer(saved, plan)
+        return self._save(saved, plan, trainer)
+
+    def _steer(self, saved: package.Package, plan: Plan) -> None:
+        """Chooses the guidance scale, where the family has one that is to be chosen."""
+        if getattr(saved.model.settings, "guidance", None) == 0.0 and (learned := judges_net(self.data, self.audience)) and learned[1]:
+            tried = choose_guidance(saved, self.data, learned[1], plan.precision)
+            if tried:
+                accuracies = ", ".join(f"{scale:g}: {accuracy:.1%}" for scale, accuracy in tried)
+                self.audience.say(f"guidance {saved.model.settings.guidance:g} (labels obeyed at {accuracies})")
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.training / "checkpoint.safetensors"
+
+    def _make(self, recipe: Recipe | None = None) -> Trainable:
+        return build(recipe or self.request, self.data.codec.spec, self.data.specs, custom=self.custom).to(self.device)
+
+    def _resolved(self, model: Trainable, more: float | None) -> tuple[Recipe, Plan]:
+        """The recipe with every number fixed: read again where the run was begun, probed where it is new."""
+        path, request = self.folder / "recipe.toml", self.training / "request.toml"
+        if path.is_file() and request.is_file():
+            recipe = Recipe.read(path)
+            self._same_data(recipe)
+            if more is not None:
+                longer = recipe.train.model_copy(update={"steps": None, "minutes": more})
+                added = self._plan(model, recipe.model_copy(update={"train": longer})).steps
+                recipe.train.steps = int(recipe.train.steps or 0) + added
+                recipe.write(path)
+        else:
+            plan = self._plan(model, self.request)
+            train = self.request.train.model_copy(
+                update={"steps": plan.steps, "batch": plan.batch, "drop": plan.drop, "precision": plan.precision, "threads": plan.threads}
+            )
+            fixed = {"train": train, "fingerprint": self.data.split.fingerprint, **resolved(self.request, model)}
+            recipe = self.request.model_copy(update=fixed)
+            self._same_data(self.request)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.request.write(request)
+            recipe.write(path)
+        return recipe, self._plan(model, recipe)
+
+    def _same_data(self, recipe: Recipe) -> None:
+        if recipe.fingerprint not in (None, self.data.split.fingerprint):
+            raise BadInput("the data is not what this recipe was resolved on (another fingerprint); train into another folder")
+
+    def _plan(self, model: Trainable, recipe: Recipe) -> Plan:
+        train, players = recipe.train, model.players()
+        presets = dict(registry.family(str(recipe.model)).train) if self.custom is None else {}
+        drop = train.drop if train.drop is not None else presets.get("drop", 0.0)
+        threads = train.threads or torch.get_num_threads()
+        torch.set_num_threads(threads)
+        plan = Plan(
+            steps=train.steps or 0, batch=min(train.batch, len(self.data.train)), seed=recipe.seed, precision=train.precision or "fp32",
+            threads=threads, drop=drop if self.data.conditions else 0.0, averaging=train.averaging, chunks=train.chunks,
+            patience=train.patience, optim=recipe.optim,
+        )  # fmt: skip
+        if train.steps:
+            return plan
+        order = Order(len(self.data.train), plan.batch, recipe.seed)
+        gradient, passes = turns(players)
+        if not gradient:
+            return replace(plan, steps=order.steps_per_epoch * max(learner.passes for learner in passes))
+        minutes = train.minutes or (2.0 if self.data.source.name == "digits" else 5.0)
+        self.audience.say(f"probing this machine for {minutes:g} minutes of training")
+        saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
+        validation = judging.Validation(saved, self.data, plan.precision)
+        plan = plan_steps(self._make, Feed(self.data.train, order, bool(passes)), plan, minutes, validation)
+        return plan if train.precision is None else replace(plan, precision=train.precision)
+
+    def _hooks(self, saved: package.Package, plan: Plan, track: bool) -> tuple[Hooks, _Sinks]:
+        sink = _Sinks([JsonLines(self.training / "record.jsonl"), *([TensorBoard(self.training / "events")] if track else [])])
+        if not turns(saved.model.players())[0]:
+            return Hooks(sink=sink, checkpoint=self._checkpoint), sink
+        validate = judging.Validation(saved, self.data, plan.precision)
+
+        def stage(model: Trainable, step: int, seconds: float) -> None:
+            condition = judging.by_class(saved, 3, 10)
+            x = draw(model, 30, condition, seed=saved.recipe.seed, precision=plan.precision)
+            name = f"stage-{step:08d}-{seconds:06.0f}.png"
+            saved.codec.draw(saved.codec.decode(x.numpy()), self.training / name, 10)
+
+        return Hooks(validate=validate, slack=validate.slack, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
+
+    def _save(self, saved: package.Package, plan: Plan, trainer: Trainer) -> Model:
+        progress = trainer.progress
+        saved.card = {
+            "data": {"name": self.data.source.name, "fingerprint": self.data.split.fingerprint, "items": len(self.data.source.items)},
+            "histograms": self.data.histograms,
+            "precision": plan.precision,
+            "run": {
+                "seconds": round(progress.seconds, 1), "steps": progress.step, "batch": plan.batch, "threads": plan.threads,
+                "precision": plan.precision, "device": str(self.device), "peak_memory": peak_memory(), "incidents": progress.incidents,
+                "best_step": progress.best_step,
+            },
+            "parameters": sum(p.numel() for p in saved.model.parameters()),
+            "licence": "the data's own licence holds for what is made from it",
+            "tolerance": 1e-3,
+        }  # fmt: skip
+        condition = {name: torch.from_numpy(values[:KEPT_SAMPLES]) for name, values in self.data.holdout.condition.items()}
+        n = min(KEPT_SAMPLES, len(self.data.holdout))
+        x = draw(saved.model, n, condition, seed=0)
+        package.save(saved, self.folder, {"x": x, **{f"condition {name}": value for name, value in condition.items()}})
+        saved.card = package.read_card(self.folder)
+        return Model(saved, self.folder)
+
+
+class _Sinks:
+    """Several sinks as one."""
+
+    def __init__(self, sinks: list[Any]) -> None:
+        self.sinks = sinks
+
+    def write(self, row: Row) -> None:
+        for sink in self.sinks:
+            sink.write(row)
+
+    def close(self) -> None:
+        for sink in self.sinks:
+            sink.close()
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

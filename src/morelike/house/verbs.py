@@ -1,0 +1,171 @@
+"""The verbs as functions: what `import morelike` offers, and what the command line calls."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..core import registry
+from ..core.abilities import abilities
+from ..core.contract import Generator, Trainable
+from ..core.errors import BadInput
+from ..data.check import understood
+from ..data.download import cache_folder
+from ..training.probe import has_bf16
+from . import package, run
+from .audience import Audience, Silent
+from .judging import smallest
+from .model import Model, load
+from .prepare import default_folder, prepare
+from .recipe import Recipe, apply
+
+__all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "recipe_from", "train", "verify"]
+
+
+def train(
+    data: Any, model: str | type[Trainable] | None = None, *, minutes: float | None = None, seed: int = 0, size: str = "s",
+    out: str | Path | None = None, judge: bool = True, **settings: Any,
+) -> Model:  # fmt: skip
+    """Learns the data's distribution and returns the trained Model.
+
+    `data`: a built-in name, a path, an array, (x, labels) or {"x": ..., "label": ...}. `model`: a family's name or a
+    class of one's own; None = the kind's best. `settings`: any recipe key, as on the command line (batch=64,
+    condition=[...]). Raises BadInput, UnknownName or Refused, each in a sentence.
+    """
+    in_memory = not isinstance(data, (str, Path))
+    custom = model if isinstance(model, type) else None
+    values: dict[str, Any] = {"data": "memory" if in_memory else str(data), "seed": seed, "size": size}
+    values["model"] = model if isinstance(model, str) else None
+    values |= {key: settings.pop(key) for key in ("condition", "kind", "device") if key in settings}
+    values["train"] = {"minutes": minutes}
+    pairs = [f"{key}={_toml(value)}" for key, value in settings.items()]
+    recipe = recipe_from(values, pairs, custom)
+    folder = Path(out) if out is not None else default_folder(recipe)
+    trained, prepared = run.train(recipe, folder, Silent(), data=data if in_memory else None, custom=custom)
+    if judge:
+        trained.judge_prepared(prepared, Silent())
+    return trained
+
+
+def recipe_from(values: Mapping[str, Any], pairs: Sequence[str], custom: type[Trainable] | None = None) -> Recipe:
+    """A recipe from its values and `key=value` pairs. Bare keys need to know the family, so a default one is found by the kind."""
+    plain = {key: value for key, value in values.items() if value is not None}
+    name = plain.get("model")
+    family = custom or registry.family(name or registry.kind(plain.get("kind") or "image").default).load()
+    return Recipe.parse(apply(plain, pairs, family) if pairs else plain)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(list(value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def check(
+    data: Any, *, kind: str | None = None, seed: int = 0, condition: list[str] | None = None, offline: bool = False
+) -> dict[str, Any]:
+    """What was understood of the data, as `morelike check --json` prints it. Raises BadInput in a sentence."""
+    in_memory = not isinstance(data, (str, Path))
+    recipe = Recipe.parse({"data": "memory" if in_memory else str(data), "kind": kind, "seed": seed, "condition": condition})
+    prepared = prepare(recipe, data if in_memory else None, offline=offline)
+    return understood(prepared.source, prepared.split, {"x": prepared.codec, **prepared.conditions}, smallest(prepared))
+
+
+def judge(model: Model | str | Path, data: Any = None) -> dict[str, Any]:
+    """Scores of a model or of a saved one's folder, each between its floor and its ceiling, and the verdict."""
+    return (model if isinstance(model, Model) else load(model)).judge(data)
+
+
+def compare(*which: Model | str | Path, audience: Audience | None = None, offline: bool = False) -> list[dict[str, Any]]:
+    """The same scores for several models, from their cards where they were judged, else judged now.
+
+    Raises BadInput where they were trained on different data or fewer than two are given.
+    """
+    if len(which) < 2:
+        raise BadInput("compare needs at least two models")
+    loaded = [model if isinstance(model, Model) else load(model) for model in which]
+    prints = {model.package.recipe.fingerprint for model in loaded}
+    if len(prints) > 1:
+        raise BadInput("these models were trained on different data: their scores have different floors and can't be compared")
+    found = []
+    for model in loaded:
+        if "scores" not in model.card:
+            model.judge(audience=audience, offline=offline)
+        card = model.card
+        row = {"model": str(model.folder or card["family"]), "family": card["family"]}
+        found.append({**row, "scores": card["scores"], "verdict": card["verdict"]})
+    return found
+
+
+def models() -> list[dict[str, Any]]:
+    """Every family: `name`, `purpose`, `paper`, `specs`, `abilities`."""
+    found = []
+    for line in registry.FAMILIES.values():
+        family = line.load()
+        if issubclass(family, Generator):
+            row = {"name": line.name, "purpose": line.purpose, "paper": line.paper, "specs": list(line.specs)}
+            found.append({**row, "abilities": abilities(family)})
+    return found
+
+
+def info(path: str | Path) -> dict[str, Any]:
+    """A saved model's card, without loading its weights."""
+    return package.read_card(Path(path))
+
+
+def verify(path: str | Path) -> dict[str, Any]:
+    """Checks every file's SHA-256 and draws the kept samples again: {"ok", "files", "difference", "tolerance"}."""
+    folder = Path(path)
+    card = package.read_card(folder)
+    wrong = package.wrong_files(folder, card)
+    tolerance = card.get("tolerance", 0.0)
+    if wrong:
+        return {"ok": False, "files": wrong, "difference": None, "tolerance": tolerance}
+    loaded = package.load(folder)
+    difference = package.redraw_difference(loaded, package.read_tensors(folder / package.FILES[2]))
+    return {"ok": difference <= tolerance, "files": [], "difference": difference, "tolerance": tolerance}
+
+
+_EXTRAS = {"track": ("tensorboard",)}
+_CORE = ("torch", "numpy", "scikit-learn", "pydantic", "safetensors", "typer", "rich", "pillow", "matplotlib", "tomli-w")
+
+
+def doctor() -> dict[str, Any]:
+    """What this installation has: versions, extras, devices, precision, folders, and what is wrong, in sentences."""
+    core = {name: _version(name) for name in _CORE}
+    extras = {extra: all(_version(name) for name in names) for extra, names in _EXTRAS.items()}
+    problems = [f"{name} is missing: pip install {name}" for name, found in core.items() if found is None]
+    if _version("torchvision") and not torch.cuda.is_available():
+        problems.append("torchvision is installed beside a CPU build of torch: where they don't fit, imports of other packages fail")
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < 1 << 30:
+        problems.append(f"only {free >> 20} MB are free here; a run needs some hundred")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return {
+        "morelike": __version__,
+        "python": platform.python_version(),
+        "packages": core,
+        "extras": extras,
+        "device": str(device),
+        "bf16": has_bf16(device),
+        "threads": torch.get_num_threads(),
+        "cache": str(cache_folder()),
+        "free_bytes": free,
+        "problems": problems,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Judges: raw items in, scores between real data and trivial models out."""

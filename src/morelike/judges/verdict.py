@@ -1,0 +1,136 @@
+"""The ladder in plain words, and gates for `judge --min`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..core.errors import BadInput, UnknownName
+
+Scores = Mapping[str, Mapping[str, Any]]
+_DISTANCES = ("frechet", "kernel")
+_NAMED = 4
+"""Most scores named in one sentence."""
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def _better(score: Mapping[str, Any], value: float, than: float) -> bool:
+    return value < than if score["better"] == "lower" else value > than
+
+
+def _worse_for_sure(score: Mapping[str, Any], bound: float) -> bool:
+    """Whether the whole interval lies on the wrong side of `bound`."""
+    near = score["low"] if score["better"] == "lower" else score["high"]
+    return near is not None and _better(score, bound, near)
+
+
+def _at_floor(score: Mapping[str, Any]) -> bool:
+    """Whether the interval meets the floor's."""
+    edge = score["floor_high"] if score["better"] == "lower" else score["floor_low"]
+    return edge is None or not _worse_for_sure(score, edge)
+
+
+def _against_trivial(scores: Scores) -> str:
+    barred = {name: score for name, score in scores.items() if score["ceiling"] is not None}
+    if not barred:
+        return "There is no trivial model to compare with."
+    lost = [name for name, score in barred.items() if not _better(score, score["value"], score["ceiling"])]
+    distances = [name for name in barred if name.split(".")[0] in _DISTANCES]
+    beaten = [f"{name} ({barred[name]['ceiling_name']})" for name in lost[:_NAMED]]
+    beaten += [f"{len(lost) - _NAMED} more"] if len(lost) > _NAMED else []
+    if not lost:
+        return f"It beats the best trivial model on all {len(barred)} scores that have one."
+    if distances and all(name in lost for name in distances):
+        return f"A trivial model wins: on {_listed(beaten)} one does as well or better."
+    return f"It beats the best trivial model on {len(barred) - len(lost)} of {len(barred)} scores, but not on {_listed(beaten)}."
+
+
+def _from_floor(scores: Scores, n: int) -> str:
+    parts = []
+    for name, score in scores.items():
+        if score["floor"] is None or name.split(".")[0] not in _DISTANCES:
+            continue
+        if name.startswith("frechet") and score["floor"] > 0:
+            parts.append(f"{name} is {score['value'] / score['floor']:.2f} times the floor at n = {n:,}")
+        elif _at_floor(score):
+            parts.append(f"{name} can't be told from real held-out data")
+        else:
+            parts.append(f"{name} is {score['value']:.2g}, that of real held-out data {score['floor']:.2g}")
+    return f"Against real data: {_listed(parts)}." if parts else ""
+
+
+def _on_classes(result: Mapping[str, Any]) -> str:
+    rows = result["classes"]
+    if not rows:
+        return ""
+    lost, over = ([row["name"] for row in rows if row[key]] for key in ("lost", "over"))
+    if not lost and not over:
+        return f"All {len(rows)} classes are there, none clearly below half or above double its real share."
+    parts = [f"below half of their real share: {_listed(lost)}"] if lost else []
+    parts += [f"above double: {_listed(over)}"] if over else []
+    return f"Of {len(rows)} classes, {'; '.join(parts)}."
+
+
+def _on_labels(scores: Scores) -> str:
+    score = scores.get("label-accuracy")
+    if score is None:
+        return ""
+    beside = "" if score["floor"] is None else f" (of held-out items: {score['floor']:.1%})"
+    return f"The classifier sees the label asked for in {score['value']:.1%} of the samples{beside}."
+
+
+def _on_copies(scores: Scores) -> str:
+    score = scores.get("copies")
+    if score is None or score["floor"] is None:
+        return "Copying could not be judged."
+    figures = f"{score['value']:.1%} of the samples lie suspiciously close to a training item, of held-out items {score['floor']:.1%}"
+    if _at_floor(score):
+        return f"No sign of copying: {figures}."
+    return f"It copies training data: {figures}. Look at the closest pairs before sharing anything."
+
+
+def _on_variety(scores: Scores) -> str:
+    low = [name for name, score in scores.items() if name.split(".")[0] == "diversity" and score["value"] < 0.8 and not _at_floor(score)]
+    return f"Samples of one class are much more alike than real ones ({_listed(low)}): a sign of mode collapse." if low else ""
+
+
+def verdict(result: Mapping[str, Any]) -> str:
+    """One short paragraph on the result of `climb`: trivial models, distance from real data, classes, labels, copies."""
+    scores = {name: score for name, score in result["scores"].items() if "refused" not in score}
+    refused = len(result["scores"]) - len(scores)
+    if not scores:
+        return f"Nothing could be judged: {next(iter(score['refused'] for score in result['scores'].values()), 'there are no scores')}."
+    parts = [_against_trivial(scores), _from_floor(scores, result["n"]), _on_classes(result), _on_labels(scores)]
+    parts += [_on_variety(scores), _on_copies(scores)]
+    if refused:
+        parts.append(f"{refused} of {len(result['scores'])} scores refused; each says why.")
+    return " ".join(part for part in parts if part)
+
+
+def gates(scores: Scores, wanted: Iterable[str]) -> list[str]:
+    """The gates that fail, in sentences: `kernel.raw-pca64=0.02` asks for at most, `recall.raw-pca64=0.5` for at least.
+
+    A refused score fails its gate. Raises UnknownName for a score that isn't there, BadInput for anything but NAME=NUMBER.
+    """
+    failed = []
+    for gate in wanted:
+        name, sign, number = gate.rpartition("=")
+        try:
+            bound = float(number)
+        except ValueError:
+            bound = math.nan
+        if not sign or not math.isfinite(bound):
+            raise BadInput(f"a gate is written SCORE=NUMBER, as in kernel.raw-pca64=0.02; got {gate!r}")
+        if name not in scores:
+            raise UnknownName("score", name, scores)
+        score = scores[name]
+        if "refused" in score:
+            failed.append(f"{name} was refused: {score['refused']}")
+        elif _better(score, bound, score["value"]):
+            side = "at most" if score["better"] == "lower" else "at least"
+            failed.append(f"{name} is {score['value']:.4g}; the gate asks for {side} {bound:g}")
+    return failed

@@ -1,0 +1,1 @@
+"""Likelihoods, paths, solvers, distances: pure functions of tensors and arrays."""

@@ -1,0 +1,37 @@
+"""Log-likelihoods of single numbers in nats, and the divergence from the unit Gaussian. Everything broadcasts."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gaussian(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Log-density of a normal distribution with standard deviation exp(log_scale)."""
+    return -0.5 * ((x - mean) * torch.exp(-log_scale)).square() - log_scale - 0.5 * math.log(2 * math.pi)
+
+
+def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, step: float) -> Tensor:
+    """Log-mass of the cell of width `step` around x on a grid over [-1, 1]; the outermost cells take the tails.
+
+    Salimans et al. 2017 (PixelCNN++), arXiv:1701.05517, eq. 2, for one component. The difference of two sigmoids is taken
+    as s(a) - s(b) = s(a) s(-b) (1 - e^(b - a)), which keeps its digits far out in the tails and for narrow cells.
+    """
+    inverse = torch.exp(-log_scale)
+    upper, lower = (x - mean + step / 2) * inverse, (x - mean - step / 2) * inverse
+    below, above = F.logsigmoid(upper), F.logsigmoid(-lower)
+    inside = below + above + torch.log(-torch.expm1(-step * inverse))
+    return torch.where(x < -1 + step / 2, below, torch.where(x > 1 - step / 2, above, inside))
+
+
+def logistic(mean: Tensor, log_scale: Tensor, uniform: Tensor) -> Tensor:
+    """A draw from the logistic distribution by its inverse distribution function; `uniform` in (0, 1)."""
+    return mean + torch.exp(log_scale) * torch.logit(uniform)
+
+
+def unit_gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) for each element (Kingma and Welling 2013, appendix B)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -1,0 +1,1 @@
+"""Blocks, and nets by role: encoder, decoder, critic, denoiser. `build` picks one for a Spec; families never do."""

@@ -1,0 +1,97 @@
+"""From a wish (`Net`) to a module: by role and Spec, with one dial of size and overrides by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ..core.contract import Net
+from ..core.errors import BadInput, UnknownName
+from ..core.spec import Array, Conditions, spatial
+from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
+from .mlp import MLP, MLPSettings
+from .unet import UNet, UNetSettings
+
+Size = Literal["xs", "s", "m", "l"]
+_WIDTHS: dict[str, dict[str, int]] = {
+    "xs": {"mlp": 32, "conv": 8, "unet": 8},
+    "s": {"mlp": 256, "conv": 32, "unet": 64},
+    "m": {"mlp": 512, "conv": 64, "unet": 96},
+    "l": {"mlp": 1024, "conv": 96, "unet": 160},
+}
+SIZES: tuple[str, ...] = tuple(_WIDTHS)
+_SETTINGS: dict[str, type] = {"mlp": MLPSettings, "conv": ConvSettings, "unet": UNetSettings}
+
+
+def build(net: Net, conditions: Conditions, size: str = "s", overrides: Mapping[str, Any] | None = None) -> nn.Module:
+    """The module for a wish. `overrides`: `kind` ("mlp", "conv", "unet") and that kind's settings, over the family's and the size's own.
+
+    Raises UnknownName for a key or kind that doesn't exist, BadInput for a kind that can't play the role.
+    """
+    kind, settings = _settings(net, size, overrides or {})
+    module = _construct(net, kind, conditions, settings)
+    return module.to(memory_format=torch.channels_last) if _rank(net) == 2 else module  # type: ignore[call-overload]
+
+
+def resolved(net: Net, size: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Kind and every setting of what `build` makes, as overrides that make the same whatever the defaults become."""
+    kind, settings = _settings(net, size, overrides or {})
+    return {"kind": kind, **asdict(settings)}
+
+
+def _settings(net: Net, size: str, overrides: Mapping[str, Any]) -> tuple[str, Any]:
+    if size not in _WIDTHS:
+        raise UnknownName("size", size, SIZES)
+    wish = {**net.settings, **overrides}
+    kind = wish.pop("kind", None) or _default_kind(net)
+    if kind not in _SETTINGS:
+        raise UnknownName("kind of net", kind, _SETTINGS)
+    known = {f.name for f in fields(_SETTINGS[kind])}
+    for key in wish:
+        if key not in known:
+            raise UnknownName(f"setting of a {kind} net", key, known)
+    values = {"width": _WIDTHS[size][kind], **wish}
+    return kind, _SETTINGS[kind](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def _rank(net: Net) -> int:
+    return max(len(spec.shape) - 1 if isinstance(spec, Array) else 0 for spec in (net.input, net.output))
+
+
+def _default_kind(net: Net) -> str:
+    if not (spatial(net.input) or spatial(net.output)):
+        return "mlp"
+    return "unet" if net.role == "denoiser" else "conv"
+
+
+def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn.Module:
+    match kind, net.role, net.input, net.output:
+        case "mlp", "critic", given, output:
+            return _Logit(MLP(given, output, conditions, settings))
+        case "mlp", role, given, output:
+            return MLP(given, output, conditions, settings, timed=role == "denoiser")
+        case "unet", "denoiser", Array() as given, Array(shape=(channels, *_)) if spatial(given):
+            return UNet(given, channels, conditions, settings)
+        case "conv", "critic", Array() as given, _ if spatial(given):
+            return Critic(given, conditions, settings)
+        case "conv", "encoder", Array() as given, output if spatial(given):
+            return ConvEncoder(given, output, conditions, settings)
+        case "conv", "decoder", latent, Array() as output if spatial(output):
+            return ConvDecoder(latent, output, conditions, settings)
+    raise BadInput(f"a {kind} net can't be a {net.role} from {net.input} to {net.output}")
+
+
+class _Logit(nn.Module):
+    """A critic's (B,1) as (B,)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *inputs: Any) -> torch.Tensor:
+        out: torch.Tensor = self.net(*inputs)
+        return out.flatten()

@@ -1,0 +1,273 @@
+"""The contract as an executable check: `check_generator(name)` and `check_codec(codec, items)` raise AssertionError where a law is broken.
+
+The suite runs them over the whole registry, so a new family or codec is tested with no new test line.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .core import registry
+from .core.abilities import Decodes, Denoises, Density, Encodes, Prior
+from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
+from .core.noise import Noise
+from .core.spec import Array, Conditions, Spec, Tokens, class_label, lift
+from .data.loader import Dataset, Order
+from .house import package
+from .house.build import build
+from .house.prepare import Feed
+from .house.recipe import Recipe, build_settings
+from .training.loop import Hooks, Trainer
+from .training.plan import Plan, turns
+
+__all__ = ["check_codec", "check_generator", "toy_dataset"]
+
+CLASSES = 3
+SPECS: tuple[Spec, ...] = (Array((1, 8, 8), bin=2 / 255), Array((2,)))
+"""What families are tried on: small pictures, and points whose density can be summed up on a grid."""
+
+
+def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
+    """Random but learnable examples of a Spec with a class label each."""
+    noise = Noise(7, n, path=("toy",))
+    label = noise.integers(CLASSES, (1,), "label")
+    match spec:
+        case Array(shape, step):
+            centre = (label.float() - 1).view(-1, *[1] * len(shape)) * 0.5
+            x = centre + 0.3 * noise.normal(shape, "x")
+            stored = ((x.clamp(-1, 1) + 1) / step).round().to(torch.uint8) if step else x
+        case Tokens(shape, vocab):
+            stored = (noise.integers(vocab, shape, "x") + label) % vocab
+        case _:
+            raise AssertionError(f"no toy data for {spec}")
+    return Dataset(stored.numpy(), {"label": label.numpy()})
+
+
+def check_generator(name: str, spec: Spec | None = None, family: type[Trainable] | None = None) -> None:
+    """Every law of the contract on toy data at size `xs`, with a class label and without; `family` for a class of one's own.
+
+    Raises AssertionError naming the law.
+    """
+    cls = family or registry.family(name).load()
+    tried = 0
+    for given in SPECS if spec is None else (spec,):
+        for conditions in ({}, {"label": class_label(CLASSES)}):
+            if cls.refuses(given, conditions) is None:  # type: ignore[attr-defined]
+                _Laws(name, given, conditions, family).all()
+                tried += 1
+    assert tried, f"{name} refuses every kind of example that the laws know"
+
+
+class _Laws:
+    """One family on one kind of example."""
+
+    def __init__(self, name: str, spec: Spec, conditions: Conditions, family: type[Trainable] | None) -> None:
+        self.name, self.spec, self.conditions, self.family = name, spec, conditions, family
+        self.recipe = Recipe(model=None if family else name, size="xs", seed=3)
+        data = toy_dataset(spec)
+        self.data = Dataset(data.x, {key: data.condition[key] for key in conditions})
+
+    def all(self) -> None:
+        model = self.make()
+        self.settings_are_json(model)
+        self.players_own_disjoint_parameters(model)
+        self.gradients_stay_at_home(model)
+        self.neighbours_do_not_matter(model)
+        trained = self.stopped_and_resumed_is_identical()
+        if isinstance(trained, Generator):
+            self.same_noise_same_sample(trained)
+            self.saved_and_loaded_is_identical(trained)
+        self.abilities_keep_their_word(trained)
+
+    def make(self) -> Trainable:
+        return build(self.recipe, self.spec, self.conditions, custom=self.family)
+
+    def feed(self, model: Trainable) -> Feed:
+        return Feed(self.data, Order(len(self.data), 16, 3), by_pass=bool(turns(model.players())[1]))
+
+    def batch(self, model: Trainable, n: int = 6) -> Batch:
+        positions, stored, condition = self.feed(model).rows(0)
+        _, given = all_given(condition)
+        batch = Batch(lift(self.spec, stored), Noise(1, positions, path=("law",)), condition, given, 0.5)
+        return batch[torch.arange(n)]
+
+    def settings_are_json(self, model: Trainable) -> None:
+        values = json.loads(json.dumps(asdict(model.settings)))
+        assert build_settings(type(model), values) == model.settings, f"{self.name}: its settings don't survive JSON"
+
+    def players_own_disjoint_parameters(self, model: Trainable) -> None:
+        owned = [id(p) for player in turns(model.players())[0] for p in player.params]
+        assert len(owned) == len(set(owned)), f"{self.name}: a parameter has two owners"
+        everything = {id(p) for p in model.parameters() if p.requires_grad}
+        assert everything == set(owned), f"{self.name}: a parameter has no owner, or a player owns one outside the model"
+
+    def _alone(self, model: Trainable, player: Player) -> Batch:
+        own = {id(p) for p in player.params}
+        for p in model.parameters():
+            p.requires_grad_(id(p) in own)
+            p.grad = None
+        batch = self.batch(model)
+        return replace(batch, x=batch.x if player.sees_data else None)
+
+    def gradients_stay_at_home(self, model: Trainable) -> None:
+        model.train()
+        for player in turns(model.players())[0]:
+            batch = self._alone(model, player)
+            terms = player.loss(batch)
+            assert terms["loss"].shape == (batch.size,), f"{self.name}: {player.name}'s loss is not one value per example"
+            terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
+            own = {id(p) for p in player.params}
+            for key, p in model.named_parameters():
+                assert id(p) in own or p.grad is None, f"{self.name}: {player.name}'s gradient reached {key}"
+            reached = any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in player.params)
+            assert reached, f"{self.name}: {player.name} gets no gradient"
+        for p in model.parameters():
+            p.requires_grad_(True)
+
+    def neighbours_do_not_matter(self, model: Trainable) -> None:
+        model.eval()
+        for player in turns(model.players())[0]:
+            if player.coupled:
+                continue
+            batch = self._alone(model, player)
+            whole, alone = player.loss(batch)["loss"], player.loss(batch[torch.arange(2, 4)])["loss"]
+            same = torch.allclose(whole[2:4], alone, atol=1e-4, rtol=1e-4)
+            assert same, f"{self.name}: {player.name}'s loss depends on an example's neighbours"
+        for p in model.parameters():
+            p.requires_grad_(True)
+
+    def stopped_and_resumed_is_identical(self) -> Trainable:
+        """Trains a little, once through and once in two sittings; returns the trained model."""
+        whole = self.make()
+        players, learners = turns(whole.players())
+        order = self.feed(whole).order
+        steps = 6 if not learners else order.steps_per_epoch * max(learner.passes for learner in learners)
+        plan = Plan(steps=steps, batch=16, seed=3, drop=0.2 if self.conditions else 0.0)
+        kept = Trainer(whole, self.feed(whole), plan).run()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "checkpoint.safetensors"
+            first = self.make()
+            before = Trainer(first, self.feed(first), plan, Hooks(checkpoint=path))
+            while before.progress.step < 3:
+                before.step_once(before.progress.step)
+                before.progress.step += 1
+            before.save()
+            second = self.make()
+            after = Trainer(second, self.feed(second), plan)
+            after.resume(path)
+            resumed = after.run()
+        for (key, a), b in zip(kept.state_dict().items(), resumed.state_dict().values(), strict=True):
+            assert torch.equal(a, b), f"{self.name}: stopped and resumed differs in {key}"
+        assert players or learners, f"{self.name}: nobody learns"
+        return kept
+
+    def condition(self, n: int) -> dict[str, Tensor]:
+        return {key: torch.from_numpy(values[:n]) for key, values in self.data.condition.items()}
+
+    def same_noise_same_sample(self, model: Generator) -> None:
+        with torch.inference_mode():
+            noise = Noise(5, 6, path=("sample",))
+            condition = self.condition(6)
+            x = model.sample(condition, noise=noise)
+            few = model.sample({key: value[2:4] for key, value in condition.items()}, noise=noise[2:4])
+            free = model.sample({}, noise=noise)
+        right = x.shape == free.shape == (6, *self.spec.shape)
+        assert right, f"{self.name}: samples of shape {tuple(x.shape)}, the Spec says {self.spec.shape}"
+        assert bool(torch.isfinite(x.float()).all()), f"{self.name}: samples are not finite"
+        assert torch.allclose(x[2:4].float(), few.float(), atol=1e-4), f"{self.name}: a sample depends on its neighbours in the batch"
+        assert not torch.equal(x[0], x[1]) or not torch.equal(x[1], x[2]), f"{self.name}: all samples are the same"
+
+    def saved_and_loaded_is_identical(self, model: Generator) -> None:
+        codec = _codec_for(self.spec)
+        recipe = self.recipe.model_copy(update={"settings": asdict(model.settings)})
+        with tempfile.TemporaryDirectory() as folder:
+            package.save(package.Package(model, codec, {}, recipe), Path(folder))
+            loaded = package.load(Path(folder), self.family).model
+        with torch.inference_mode():
+            noise, condition = Noise(5, 6, path=("sample",)), self.condition(6)
+            assert isinstance(loaded, Generator)
+            same = torch.equal(model.sample(condition, noise=noise), loaded.sample(condition, noise=noise))
+        assert same, f"{self.name}: saved and loaded draws other samples"
+
+    def abilities_keep_their_word(self, model: Trainable) -> None:
+        model.eval()
+        batch = self.batch(model)
+        with torch.inference_mode():
+            if isinstance(model, Denoises):
+                clean = model.denoise(batch.data, torch.zeros(batch.size), batch.condition)
+                assert torch.allclose(clean, batch.data, atol=1e-5), f"{self.name}: denoise at t = 0 is not the identity"
+            if isinstance(model, Encodes):
+                z = model.encode(batch.data, batch.condition)
+                assert z.shape == (batch.size, *model.latent.shape), f"{self.name}: latents of another shape than said"
+            if isinstance(model, Prior):
+                z = model.prior(batch.noise)
+                assert z.shape == (batch.size, *model.latent.shape), f"{self.name}: the prior draws another shape than said"
+            if isinstance(model, Decodes):
+                x = model.decode(torch.zeros(2, *model.latent.shape), {key: v[:2] for key, v in batch.condition.items()})
+                assert x.shape == (2, *self.spec.shape), f"{self.name}: decode gives another shape than the Spec's"
+            if isinstance(model, Density):
+                self.density_sums_to_one(model, batch)
+
+    def density_sums_to_one(self, model: Density, batch: Batch) -> None:
+        nats = model.log_prob(batch.data, batch.condition, noise=batch.noise)
+        assert nats.shape == (batch.size,), f"{self.name}: log_prob is not one value per example"
+        assert bool(torch.isfinite(nats).all()), f"{self.name}: log_prob is not finite"
+        if self.spec.shape != (2,):
+            return
+        side = torch.linspace(-6, 6, 121)
+        x = torch.cartesian_prod(side, side)
+        condition = {key: torch.ones(len(x), 1, dtype=torch.int64) for key in self.conditions}
+        mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum() * (side[1] - side[0]) ** 2)
+        low = 0.97 if model.tight == "exact" else 0.0
+        assert low <= mass <= 1.03, f"{self.name}: its density sums to {mass:.3f} over the plane"
+
+
+def _codec_for(spec: Spec) -> Codec:
+    """A codec that makes this Spec, for packages of toy models."""
+    if len(spec.shape) == 3:
+        channels, height, width = spec.shape
+        items: Any = np.zeros((2, height, width, channels), np.uint8)
+        items[1] = 255
+        kind = "image"
+    else:
+        items, kind = np.random.default_rng(0).normal(size=(8, *spec.shape)), "vector"
+    codec: Codec = registry.kind(kind).load().fit(items)  # type: ignore[attr-defined]
+    return codec
+
+
+def check_codec(codec: Codec, items: Sequence[Any]) -> None:
+    """The laws of a fitted codec on raw items. Raises AssertionError naming the law.
+
+    decode(encode(x)) is again the same under encode and decode (the stated loss happens once); one item is encoded as in
+    a batch; the state survives JSON and restores the same codec; decoding never fails on any finite x.
+    """
+    kind = codec.kind
+    stored = np.asarray(codec.encode(items))
+    assert stored.shape == (len(items), *codec.spec.shape), f"{kind}: encode gives {stored.shape[1:]}, the Spec says {codec.spec.shape}"
+    for i in (0, len(items) - 1):
+        assert np.array_equal(codec.encode(items[i : i + 1])[0], stored[i]), f"{kind}: item {i} is encoded differently alone"
+    x = lift(codec.spec, torch.from_numpy(np.array(stored))).numpy()
+    once = codec.decode(x)
+    again = np.asarray(codec.encode(once))
+    assert np.allclose(again.astype(np.float64), stored.astype(np.float64), atol=1e-5), f"{kind}: encode after decode is not the identity"
+    restored = type(codec).restore(_through_json(codec.state()))
+    assert restored.spec == codec.spec, f"{kind}: the restored codec has another Spec"
+    assert np.array_equal(restored.encode(items), stored), f"{kind}: the restored codec encodes differently"
+    if isinstance(codec.spec, Array):
+        wild = np.random.default_rng(0).normal(scale=5.0, size=(3, *codec.spec.shape)).astype(np.float32)
+        assert len(codec.decode(wild)) == 3, f"{kind}: decoding three examples doesn't give three items"
+
+
+def _through_json(state: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
+    arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+    return {**json.loads(json.dumps(plain)), **arrays}

@@ -1,0 +1,1 @@
+"""The one trainer for every family: plan, rule, optimisers, loop, watchdog, checkpoints, record."""

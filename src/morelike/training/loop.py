@@ -1,0 +1,296 @@
+"""The loop: turns of players and learners, averaging, validation, the watchdog, checkpoints and resume, for every family.
+
+All randomness is a function of (seed, position in the data order); the step number is the only clock, so a resumed run
+continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..core.contract import Batch, Learner, Player, Terms, Trainable
+from ..core.errors import BadPackage
+from ..core.noise import Noise
+from ..core.spec import lift
+from .optimiser import Optimiser
+from .plan import VALIDATE_AT, Plan, turns
+from .record import Row, Sink
+from .rule import averaged, gradient_norm
+from .state import Progress, gather, group, load, put, save, weights
+from .watchdog import MOST_INCIDENTS, RATE_CUT, Snapshot, TrainingFailed, sick
+
+LOOK_EVERY = 25
+"""Steps between looks at the numbers: each look waits for the device, is recorded, and can raise the alarm."""
+
+
+class Data(Protocol):
+    """Encoded examples in their order, as `data.loader` gives them."""
+
+    def rows(self, step: int) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+        """(positions (B,) int64, stored x (B,*), conditions): a pure function of the step."""
+
+    def ends_pass(self, step: int) -> bool:
+        """Whether this step's batch is the last of a pass over the data."""
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What the house does while the trainer works; all optional."""
+
+    validate: Callable[[Trainable], float] | None = None
+    """Score of the averaged weights on validation data, lower is better."""
+    slack: float = 0.0
+    """A later state replaces the best one if its score is at most so much worse: the score's own noise."""
+    stage: Callable[[Trainable, int, float], None] | None = None
+    """(averaged model, step, seconds) after each validation: to draw samples."""
+    advance: Callable[[int, Mapping[str, float]], None] | None = None
+    """(step, latest terms): for a progress bar."""
+    sink: Sink | None = None
+    checkpoint: Path | None = None
+
+
+class Trainer:
+    """Trains a model in place; `averaged` holds the averaged weights, `best` the best validated ones."""
+
+    def __init__(self, model: Trainable, data: Data, plan: Plan, hooks: Hooks | None = None) -> None:
+        self.model, self.data, self.plan, self.hooks = model, data, plan, hooks or Hooks()
+        self.device = model.device
+        # freezing is undone by turns: it must never reach a parameter that a family froze for good
+        self.trainable = [p for p in model.parameters() if p.requires_grad]
+        self.players, self.learners = turns(model.players())
+        self.optimisers = {p.name: Optimiser(p.params, plan.optim_of(p)) for p in self.players}
+        self.average = _copy(model) if self.players and plan.averaging > 0 else model
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self.marks = sorted({max(1, round(share * plan.steps)) for share in VALIDATE_AT})
+        self._turn: str | None = None
+        self.seen: dict[str, list[Tensor]] = {}
+        self._since = 0
+        self._healthy: Snapshot | None = None
+        self._stopped = False
+
+    def run(self) -> Trainable:
+        """Trains to the plan's end and returns the model to keep: the best validated average, or the last.
+
+        Raises TrainingFailed after three incidents; on KeyboardInterrupt the state is saved first.
+        """
+        if self.plan.threads:
+            torch.set_num_threads(self.plan.threads)
+        self._snapshot()
+        try:
+            while self.progress.step < self.plan.steps and not self._stopped:
+                self._sitting()
+        except KeyboardInterrupt:
+            self._restore(self._healthy) if self._is_sick() else None
+            self.save()
+            raise
+        finally:
+            self._unfreeze()
+        if self.best:
+            put(self.average, self.best)
+        return self.average.eval()
+
+    def _sitting(self) -> None:
+        """Steps up to the next look or mark, then looks."""
+        began, step = time.perf_counter(), self.progress.step
+        stop = min((step // LOOK_EVERY + 1) * LOOK_EVERY, self.plan.steps, *(m for m in self.marks if m > step))
+        while self.progress.step < stop and not self._stopped:
+            self.step_once(self.progress.step)
+            self.progress.step += 1
+        self.progress.seconds += time.perf_counter() - began
+        self._look()
+        if self.progress.step in self.marks:
+            self._validate()
+
+    def step_once(self, step: int) -> None:
+        """One turn of everybody who plays at this step; nothing is looked at."""
+        positions, stored, condition = self.data.rows(step)
+        noise = Noise(self.plan.seed, positions.to(self.device), path=("train",))
+        batch = Batch(
+            x=lift(self.model.spec, stored.to(self.device)),
+            noise=noise,
+            condition={name: value.to(self.device) for name, value in condition.items()},
+            given={name: noise.uniform((), f"drop {name}") >= self.plan.drop for name in condition},
+            progress=step / self.plan.steps,
+        )
+        self.model.train()
+        for player in self.players:
+            if (step + 1) % player.every == 0:
+                self._play(player, batch, step)
+        for learner in self.learners:
+            self._learn(learner, batch, step)
+        self._update_average(step + 1)
+
+    def _play(self, player: Player, batch: Batch, step: int) -> None:
+        self._freeze_all_but(player)
+        self._reseed(step)
+        batch = replace(batch, x=batch.x if player.sees_data else None, noise=batch.noise.under(player.name))
+        optimiser = self.optimisers[player.name]
+        with self._autocast():
+            terms = averaged(player, batch, self.plan.chunks)
+        norm = gradient_norm(list(player.params), optimiser.optim.clip)
+        optimiser.step(step / self.plan.steps, self.progress.rate_scale)
+        if player.after is not None:
+            with torch.no_grad():
+                player.after(batch)
+        self._note(player.name, {**terms, "gradient": norm})
+
+    def _learn(self, learner: Learner, batch: Batch, step: int) -> None:
+        done = self.progress
+        if learner.name in done.converged:
+            return
+        self._reseed(step)
+        with torch.no_grad():
+            terms = learner.see(replace(batch, noise=batch.noise.under(learner.name)))
+            self._note(learner.name, terms)
+            if self.data.ends_pass(step):
+                converged = learner.settle() if learner.settle is not None else False
+                done.passes[learner.name] = done.passes.get(learner.name, 0) + 1
+                if converged or done.passes[learner.name] >= learner.passes:
+                    done.converged.append(learner.name)
+        self._stopped = not self.players and len(done.converged) == len(self.learners)
+
+    def _reseed(self, step: int) -> None:
+        # dropout is the one consumer of torch's own generator
+        torch.default_generator.manual_seed(self.plan.seed * 1_000_003 + step)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.plan.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def _freeze_all_but(self, player: Player) -> None:
+        if self._turn == player.name:
+            return
+        own = {id(p) for p in player.params}
+        for p in self.trainable:
+            p.requires_grad_(id(p) in own)
+        self._turn = player.name
+
+    def _unfreeze(self) -> None:
+        for p in self.trainable:
+            p.requires_grad_(True)
+        self._turn = None
+
+    def _update_average(self, count: int) -> None:
+        if self.average is self.model:
+            return
+        share = 1.0 - (1.0 - 1.0 / count) ** (self.plan.averaging + 1)
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), [p.detach() for p in self.model.parameters()], share)
+            for own, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
+                own.copy_(new)
+
+    def _note(self, player: str, terms: Terms) -> None:
+        for name, value in terms.items():
+            self.seen.setdefault(f"{player}.{name}", []).append(value.detach().float().mean())
+
+    def _look(self) -> None:
+        """Reads the numbers since the last look: records them, or raises the alarm."""
+        names = list(self.seen)
+        means = torch.stack([torch.stack(self.seen[name]).mean() for name in names]).tolist() if names else []
+        terms = dict(zip(names, means, strict=True))
+        self.seen = {}
+        if sick(terms):
+            self._heal(sick(terms))
+            return
+        if self.progress.step - self._since >= 2 * LOOK_EVERY or self._healthy is None:
+            self._snapshot()
+        self._write({"event": "step", "step": self.progress.step, "seconds": round(self.progress.seconds, 3), **terms})
+        if self.hooks.advance is not None:
+            self.hooks.advance(self.progress.step, terms)
+
+    def _is_sick(self) -> bool:
+        return any(not bool(torch.isfinite(p).all()) for p in self.model.parameters())
+
+    def _snapshot(self) -> None:
+        if not self._is_sick():
+            self._healthy, self._since = Snapshot(self._flat(), self.progress.step), self.progress.step
+
+    def _restore(self, snapshot: Snapshot | None) -> None:
+        if snapshot is not None:
+            self._put(snapshot.flat)
+
+    def _heal(self, names: list[str]) -> None:
+        """Back to the last healthy weights; the data order goes on, so the same batch is not met again."""
+        self._restore(self._healthy)
+        done = self.progress
+        done.incidents += 1
+        done.rate_scale *= RATE_CUT
+        back = self._healthy.step if self._healthy else 0
+        what = f"{', '.join(names)} not finite"
+        action = f"weights of step {back} put back, learning rate times {done.rate_scale:g}"
+        self._write({"event": "incident", "step": done.step, "what": what, "action": action})
+        if done.incidents >= MOST_INCIDENTS:
+            self.save()
+            raise TrainingFailed(
+                f"training gave up at step {done.step}: {what} for the third time, also at {done.rate_scale / RATE_CUT:g} of the "
+                "learning rate. Lower the rate (lr=...), or look at the data with `morelike check`. The last healthy state is kept."
+            )
+
+    def _validate(self) -> None:
+        done = self.progress
+        self._unfreeze()
+        self.average.eval()
+        if self.hooks.validate is not None:
+            score = self.hooks.validate(self.average)
+            if done.best_score is None or score <= done.best_score + self.hooks.slack:
+                done.best_score = score if done.best_score is None else min(score, done.best_score)
+                done.best_step, done.worse = done.step, 0
+                self.best = {name: value.clone() for name, value in weights(self.average).items()}
+            else:
+                done.worse += 1
+            self._write({"event": "validation", "step": done.step, "seconds": round(done.seconds, 3), "validation.score": score})
+            self._stopped = self._stopped or 0 < self.plan.patience <= done.worse
+        if self.hooks.stage is not None:
+            self.hooks.stage(self.average, done.step, done.seconds)
+        self.save()
+
+    def _write(self, row: Row) -> None:
+        if self.hooks.sink is not None:
+            self.hooks.sink.write(row)
+
+    def _flat(self) -> dict[str, Tensor]:
+        models: dict[str, nn.Module] = {"model": self.model}
+        if self.average is not self.model:
+            models["average"] = self.average
+        return gather(models, self.optimisers, {})
+
+    def _put(self, flat: dict[str, Tensor]) -> None:
+        put(self.model, group(flat, "model"))
+        if self.average is not self.model:
+            put(self.average, group(flat, "average"))
+        for name, optimiser in self.optimisers.items():
+            optimiser.restore(group(flat, f"optim.{name}"))
+
+    def save(self) -> None:
+        """Writes the checkpoint, if there is a place for it."""
+        if self.hooks.checkpoint is not None:
+            flat = {**self._flat(), **{f"best.{name}": value for name, value in self.best.items()}}
+            save(self.hooks.checkpoint, flat, {"plan": self.plan.to_json(), "progress": asdict(self.progress)})
+
+    def resume(self, path: Path) -> None:
+        """Takes up a checkpoint's state. Raises BadPackage where it belongs to another plan or model."""
+        flat, numbers = load(path)
+        saved = Plan(**numbers["plan"])
+        if replace(saved, steps=self.plan.steps, threads=self.plan.threads) != self.plan:
+            raise BadPackage(f"{path.name} belongs to a run with another plan")
+        self._put(flat)
+        self.best = group(flat, "best")
+        self.progress = Progress(**numbers["progress"])
+        self._stopped = not self.players and len(self.progress.converged) == len(self.learners) > 0
+
+
+def _copy(model: Trainable) -> Trainable:
+    """A copy for averaging: parameters and buffers of its own, parts shared."""
+    memo: dict[int, Any] = {id(part): part for part in model.parts.values()}
+    return copy.deepcopy(model, memo).eval()

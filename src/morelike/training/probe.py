@@ -1,0 +1,61 @@
+"""The probe: a few steps of a throw-away copy turn minutes into steps and pick the precision, before anything counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from ..core.contract import Trainable
+from .loop import Data, Trainer
+from .plan import VALIDATE_AT, Plan
+
+WORTH = 1.1
+"""bf16 must be so many times faster than fp32 to be chosen."""
+WARM_UP, TIMED = 4, 12
+
+
+def seconds_per_step(model: Trainable, data: Data, plan: Plan) -> float:
+    """Median seconds of a step under a plan; trains `model` a little, so give it a throw-away copy."""
+    trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000)))
+    times = []
+    for step in range(WARM_UP + TIMED):
+        began = time.perf_counter()
+        trainer.step_once(step)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+        if step >= WARM_UP + 2 and sum(times[WARM_UP:]) > 3.0:
+            break
+    return sorted(times[WARM_UP:])[len(times[WARM_UP:]) // 2]
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bf16 is worth a try: a processor with AVX-512 BF16 or AMX, or a recent GPU."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def plan_steps(
+    make: Callable[[], Trainable], data: Data, plan: Plan, minutes: float, validation: Callable[[Trainable], float] | None
+) -> Plan:
+    """The plan with precision and steps that fill `minutes` here, the validations' own cost taken off first.
+
+    `make` builds a fresh model each time, so the probe leaves no trace in the run.
+    """
+    model = make()
+    best = seconds_per_step(model, data, replace(plan, precision="fp32"))
+    chosen = "fp32"
+    if has_bf16(model.device):
+        fast = seconds_per_step(make(), data, replace(plan, precision="bf16"))
+        if fast * WORTH < best:
+            best, chosen = fast, "bf16"
+    budget = minutes * 60.0
+    if validation is not None:
+        began = time.perf_counter()
+        validation(model.eval())
+        budget -= min(0.3 * budget, (time.perf_counter() - began) * len(VALIDATE_AT))
+    return replace(plan, precision=chosen, steps=max(10, int(budget / best)))

@@ -1,0 +1,226 @@
+"""The pages say what is: their commands and their Python run, their links lead somewhere, their tables name what is there.
+
+Commands run as they stand, page by page, in an empty folder. A training that would take minutes is checked up to its
+recipe, then a small model takes its place, so that the commands after it run too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+import runpy
+import shlex
+import shutil
+import tomllib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import Runner
+from morelike.cli import training
+from morelike.core import registry
+from morelike.core.contract import Trainable
+from morelike.house import verbs
+from morelike.house.model import Model, load
+from morelike.house.prepare import default_folder
+from morelike.house.recipe import Recipe, Training
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/judging.md", "docs/log.md",
+         "docs/your-own-data.md")  # fmt: skip
+MOST_STEPS = 50
+"""Trainings of more steps, or of minutes, are not run."""
+
+
+def text(page: str) -> str:
+    path = ROOT / page
+    if not path.is_file():
+        pytest.skip(f"{page} is not written yet")
+    return path.read_text(encoding="utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The page's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+
+
+def written() -> list[str]:
+    return [page for page in PAGES if (ROOT / page).is_file()]
+
+
+def commands(page: str) -> list[str]:
+    """The lines of a page's shell blocks."""
+    return [line.strip() for block in blocks(page, "sh") for line in block.splitlines() if line.strip() and not line.startswith("#")]
+
+
+@pytest.fixture
+def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A reader's folder: some pictures of two classes, and small models in place of those that take minutes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MORELIKE_DATA", raising=False)
+    values = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    for number, pixels in enumerate(values):
+        folder = tmp_path / "my-pictures" / ("cat" if number % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    train_words, train_python = training.train, verbs.train
+
+    def stand_in(folder: Path) -> None:
+        shutil.copytree(trained, folder)
+
+    def words(recipe: Recipe, wish: training.Wish, audience: Any) -> None:
+        family: Any = registry.family(recipe.model or "diffusion").load()
+        counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
+        if counted or family.wants.__func__ is Trainable.wants.__func__:  # type: ignore[attr-defined]
+            train_words(recipe, wish, audience)
+        else:
+            stand_in(Path(wish.out) if wish.out is not None else default_folder(recipe))
+
+    def python(*given: Any, **named: Any) -> Model:
+        bound = inspect.signature(train_python).bind(*given, **named)
+        if "minutes" not in bound.arguments:
+            return train_python(*given, **named)
+        stand_in(Path(bound.arguments["out"]))
+        return load(bound.arguments["out"])
+
+    monkeypatch.setattr(training, "train", words)
+    monkeypatch.setattr(verbs, "train", python)
+    return tmp_path
+
+
+def _make(words: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in words:
+        assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), f"the Makefile has no {target}"
+
+
+def _pip(words: list[str]) -> None:
+    assert words[0] == "install"
+    for flag, value in pairwise(words):
+        if flag == "-c":
+            assert (ROOT / value).is_file(), value
+        if flag == "-e":
+            extras = re.findall(r"\w+", value.partition("[")[2])
+            known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+            assert set(extras) <= known.keys()
+            assert (ROOT / value.partition("[")[0]).is_dir()
+
+
+def _python(words: list[str]) -> None:
+    assert words[:2] == ["-m", "venv"] or (ROOT / words[0]).is_file(), words
+
+
+OTHERS: dict[str, Callable[[list[str]], None]] = {"make": _make, "pip": _pip, "python": _python, "python3": _python}
+
+
+def check(line: str, morelike_cli: Runner) -> None:
+    """Runs a line of the verbs; of other programs, looks whether what they are given is there."""
+    words = shlex.split(line)
+    while "=" in words[0]:
+        words.pop(0)
+    program = Path(words[0]).name
+    if program != "morelike":
+        assert program in OTHERS, f"no check for {line!r}"
+        OTHERS[program](words[1:])
+        return
+    ended = morelike_cli(*words[1:])
+    assert ended.code == 0, f"{line}\n{ended.out}{ended.err}"
+
+
+@pytest.mark.parametrize("page", [page for page in written() if blocks(page, "sh")])
+def test_commands_run(page: str, morelike_cli: Runner, reader: Path) -> None:
+    for line in commands(page):
+        check(line, morelike_cli)
+
+
+def test_a_wrong_command_would_be_found(morelike_cli: Runner, reader: Path) -> None:
+    wrong = ("morelike train digits --minuets 5", "morelike train digits --minutes 5 bacth=3", "make nothing", "curl x", "python3 gone.py")
+    for line in wrong:
+        with pytest.raises(AssertionError):
+            check(line, morelike_cli)
+
+
+@pytest.mark.parametrize("page", [page for page in written() if blocks(page, "python")])
+def test_python_runs(page: str, reader: Path, morelike_cli: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    if page == "docs/your-own-data.md":
+        # its Python loads what its commands trained
+        for line in commands(page):
+            if " runs/vae" in line and " train " in line and "--recipe" not in line:
+                check(line, morelike_cli)
+    for number, block in enumerate(blocks(page, "python")):
+        script = reader / f"block_{number}.py"
+        script.write_text(block)
+        runpy.run_path(str(script), run_name=script.stem)
+    printed = capsys.readouterr().out
+    for expected in re.findall(r"^print\(.*\)  +# (.+)$", text(page), re.MULTILINE):
+        assert expected in printed
+
+
+@pytest.mark.parametrize("page", written())
+def test_links_lead_somewhere(page: str) -> None:
+    prose = re.sub(r"^```.*?^```", "", text(page), flags=re.MULTILINE | re.DOTALL)
+    gone = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if not re.match(r"[a-z]+:", target) and not ((ROOT / page).parent / target.partition("#")[0]).exists():
+            gone.append(target)
+    assert not gone
+
+
+@pytest.mark.parametrize("page", written())
+def test_no_figure_is_missing(page: str) -> None:
+    assert "<!-- figure" not in text(page)
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a line that holds `heading`."""
+    below = text(page).partition(heading)[2]
+    table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)
+    assert table is not None, f"{page} has no table below {heading!r}"
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].strip().splitlines()[2:]]
+
+
+def test_readme_names_every_family_and_verb() -> None:
+    said = " ".join(cell for row in rows("README.md", "## What works today") for cell in row)
+    names = set(re.findall(r"`([\w-]+)`", said))
+    assert registry.FAMILIES.keys() <= names
+    from morelike.cli.verbs import app
+
+    assert {command.callback.__name__ for command in app.registered_commands if command.callback} <= names
+
+
+def test_judging_documents_the_scores_there_are(trained: Path) -> None:
+    scores: dict[str, str] = {}
+    for name, score in load(trained).card["scores"].items():
+        scores[name.partition(".")[0]] = score.get("better", "")
+    documented = {name: row[1] for row in rows("docs/judging.md", "## The scores") for name in re.findall(r"`([\w-]+)(?:\.\*)?`", row[0])}
+    assert documented.keys() == scores.keys()
+    for name, better in scores.items():
+        assert documented[name].startswith(better), name
+        assert re.search(rf"^\*\*`{name}`\*\*|and \*\*`{name}`\*\*", text("docs/judging.md"), re.MULTILINE), f"{name} is not explained"
+
+
+def test_the_training_settings_are_those_there_are() -> None:
+    said = {word for row in rows("docs/your-own-data.md", "## Settings") for word in re.findall(r"`(?:train\.)?(\w+)`", row[0])}
+    assert Training.model_fields.keys() <= said
+
+
+def test_environment_variables_are_those_that_are_read() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    read = set(re.findall(r"environ\.get\(\"(MORELIKE_\w+)\"", source))
+    said = {name for page in written() for name in re.findall(r"MORELIKE_[A-Z]+", text(page))}
+    assert said == read
+
+
+def test_no_page_names_a_place_of_one_machine() -> None:
+    for page in written():
+        with contextlib.suppress(ValueError):
+            at = text(page).index(str(Path.home()) + os.sep)
+            pytest.fail(f"{page}: {text(page)[at : at + 40]}")
+        assert not re.search(r"(?<![\w.-])/(work|tmp|home|root|Users)/", text(page)), page

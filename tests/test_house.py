@@ -1,0 +1,65 @@
+"""The Python side of the house: train, load, judge, save, and models of the user's own class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import morelike
+from morelike.core.errors import BadInput, MorelikeError, Refused
+from morelike.house.sampling import CHUNK
+from test_laws_can_fail import Honest
+
+
+@pytest.fixture(scope="module")
+def points() -> np.ndarray:
+    return np.random.default_rng(0).normal([1.0, -2.0], [1.0, 0.5], (400, 2))
+
+
+def test_arrays_in_python_from_training_to_saving(points: np.ndarray, tmp_path: Path) -> None:
+    model = morelike.train(points, model="pca", out=tmp_path / "run")
+    found = model.judge(points)
+    assert found["kind"] == "vector"
+    assert "frechet.raw" in found["scores"]
+    assert (tmp_path / "run" / "report.html").is_file()
+    many, few = model.sample(CHUNK + 40, seed=3), model.sample(3, seed=3)
+    assert many.shape == (CHUNK + 40, 2)
+    assert np.allclose(many[:3], few, atol=1e-4)
+    assert abs(many.mean(0) - [1.0, -2.0]).max() < 0.3
+    copy = model.save(tmp_path / "copy")
+    assert np.array_equal(morelike.load(copy).sample(3, seed=3), few)
+    assert not (copy / "training").exists()
+    with pytest.raises(BadInput, match="exists already"):
+        model.save(copy)
+
+
+def test_data_in_memory_must_be_passed_to_judge(points: np.ndarray, tmp_path: Path) -> None:
+    model = morelike.train(points, model="pca", out=tmp_path / "run", judge=False)
+    with pytest.raises(BadInput, match="in memory"):
+        model.judge()
+    with pytest.raises(BadInput, match="can't be compared"):
+        model.judge(np.zeros((50, 3)) + np.random.default_rng(0).normal(size=(50, 3)))
+
+
+def test_a_class_of_ones_own_trains_resumes_and_loads_only_with_it(points: np.ndarray, tmp_path: Path) -> None:
+    for _ in range(2):
+        model = morelike.train(points, model=Honest, out=tmp_path / "run", steps=30, judge=False)
+    assert morelike.load(tmp_path / "run", model=Honest).sample(2).shape == (2, 2)
+    assert model.card["family"] == "own:Honest"
+    with pytest.raises(Refused, match="needs the class Honest"):
+        morelike.load(tmp_path / "run")
+
+
+def test_models_lists_generators_with_what_they_can_do() -> None:
+    found = {row["name"]: row for row in morelike.models()}
+    assert "features" not in found
+    assert "denoises" in found["diffusion"]["abilities"]
+    assert {"density", "prior", "encodes"} <= set(found["vae"]["abilities"])
+
+
+def test_unknown_settings_are_refused_before_anything_is_written(points: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(MorelikeError, match="did you mean 'rank'"):
+        morelike.train(points, model="pca", out=tmp_path / "run", rnak=3)
+    assert not (tmp_path / "run").exists()

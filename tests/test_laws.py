@@ -1,0 +1,26 @@
+"""The contract's laws over the whole registry: a new family or codec is tested with no new line here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morelike.core import registry
+from morelike.testing import check_codec, check_generator
+
+ITEMS = {
+    "image": np.random.default_rng(0).integers(0, 256, (9, 6, 5, 3), dtype=np.uint8),
+    "vector": np.random.default_rng(0).normal(3.0, 2.0, (9, 4)),
+    "category": np.array([0, 1, 2, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(registry.FAMILIES))
+def test_family_keeps_the_laws(name: str) -> None:
+    check_generator(name)
+
+
+@pytest.mark.parametrize("kind", sorted(registry.KINDS))
+def test_codec_keeps_the_laws(kind: str) -> None:
+    items = ITEMS[kind]
+    check_codec(registry.kind(kind).load().fit(items), items)
