@@ -34,8 +34,8 @@ from .sampling import draw
 FORMAT = 1
 _LARGEST_CARD = 32 << 20
 _CARD = {
-    "settings": dict, "nets": dict, "optim": dict, "abilities": list, "spec": dict, "conditions": dict, "kind": str, "codecs": dict, "recipe": dict,
-    "versions": dict, "files": dict,
+    "settings": dict, "nets": dict, "optim": dict, "abilities": list, "spec": dict, "conditions": dict, "kind": str, "codecs": dict,
+    "recipe": dict, "versions": dict, "files": dict,
 }  # fmt: skip
 """What every card holds."""
 _LARGEST_EXAMPLE = 1 << 28
