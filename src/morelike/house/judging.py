@@ -183,15 +183,17 @@ def by_class(package: Package, rows: int, columns: int) -> dict[str, Tensor]:
 
 
 def real_page(data: Prepared, package: Package, rows: int, columns: int) -> np.ndarray:
-    """Stored training examples for a page, a class a row where there is one label."""
+    """Stored training examples for a page, drawn at random, a class a row where there is one label."""
     wanted = by_class(package, rows, columns)
     if not wanted:
-        return data.train.x[: rows * columns]
+        order = np.argsort(np.random.PCG64(0).random_raw(len(data.train)), kind="stable")
+        return data.train.x[np.sort(order[: rows * columns])]
     name, ids = next(iter(wanted.items()))
     labels = data.train.condition[name][:, 0]
     found: list[int] = []
     for row in range(rows):
-        members = np.flatnonzero(labels == int(ids[row * columns]))[:columns]
+        members = np.flatnonzero(labels == int(ids[row * columns]))
+        members = members[np.argsort(np.random.PCG64([row]).random_raw(len(members)), kind="stable")][:columns]
         found += [int(members[i % len(members)]) if len(members) else 0 for i in range(columns)]
     return data.train.x[found]
 
@@ -227,7 +229,7 @@ def report(package: Package, data: Prepared, judged: Judged, folder: Path, facts
         title=f"{data.source.name}: more like it",
         date=date.today().isoformat(),
         version=__version__,
-        verdict=judged.verdict,
+        verdict=judged.verdict.replace(". ", ".\n", 1),
         scores=result["scores"],
         copiers=result["copiers"],
         classes=[ClassShare(**row) for row in result["classes"]],
