@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import morelike
-from morelike.core.errors import BadInput, MorelikeError, Refused
-from morelike.house.sampling import CHUNK
+from morelike.core.errors import BadInput, MorelikeError, Refused, UnknownName
+from morelike.data.category import CategoryCodec
+from morelike.house.lock import start_over
+from morelike.house.sampling import CHUNK, encode_value
 from test_laws_can_fail import Honest
 
 
@@ -63,3 +65,43 @@ def test_unknown_settings_are_refused_before_anything_is_written(points: np.ndar
     with pytest.raises(MorelikeError, match="did you mean 'rank'"):
         morelike.train(points, model="pca", out=tmp_path / "run", rnak=3)
     assert not (tmp_path / "run").exists()
+
+
+def test_judging_on_other_data_leaves_the_models_own_scores_alone(points: np.ndarray, tmp_path: Path) -> None:
+    model = morelike.train(points, model="pca", out=tmp_path / "run")
+    before, page = morelike.info(tmp_path / "run")["scores"], (tmp_path / "run" / "report.html").read_bytes()
+    found = model.judge(points * 3 + 1)
+    assert found["scores"] != before
+    assert morelike.info(tmp_path / "run")["scores"] == before
+    assert (tmp_path / "run" / "report.html").read_bytes() == page
+    assert Path(found["report"]).name != "report.html"
+
+
+def test_ten_items_are_enough_to_train(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (10, 6, 6), dtype=np.uint8)
+    model = morelike.train(pictures, out=tmp_path / "run", size="xs", steps=3, judge=False)
+    assert model.sample(2).shape[0] == 2
+
+
+def test_start_over_removes_a_run_of_ours_and_nothing_else(points: np.ndarray, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "training").mkdir(parents=True)
+    (theirs / "training" / "thesis").write_text("years of work")
+    with pytest.raises(BadInput, match="no run of ours"):
+        start_over(theirs)
+    morelike.train(points, model="pca", out=tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"notes\.txt"):
+        start_over(tmp_path / "run")
+    assert (theirs / "training" / "thesis").is_file()
+    (tmp_path / "run" / "notes.txt").unlink()
+    start_over(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_is_asked_for_by_name_only(tmp_path: Path) -> None:
+    codec = CategoryCodec(["1", "2", "3"])
+    assert encode_value(codec, 1, "label").tolist() == [[0]]
+    for wrong in (0, "0", 4, "4"):
+        with pytest.raises(UnknownName, match="Known: 1, 2, 3"):
+            encode_value(codec, wrong, "label")

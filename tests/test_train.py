@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,6 +154,25 @@ def test_ctrl_c_saves_a_run_that_can_be_taken_up(tmp_path: Path) -> None:
     again = trainer(Plan(steps=200, batch=8))
     again.resume(path)
     assert again.progress.step == 50
+    assert torch.equal(again.run().mean, trainer(Plan(steps=200, batch=8)).run().mean)  # type: ignore[arg-type]
+
+
+def test_an_interrupt_in_the_middle_of_a_step_waits_for_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    run = trainer(Plan(steps=200, batch=8), Hooks(checkpoint=path))
+    step_once = run.step_once
+
+    def interrupted(step: int) -> None:
+        if step == 67:
+            signal.raise_signal(signal.SIGINT)
+        step_once(step)
+
+    run.step_once = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    again = trainer(Plan(steps=200, batch=8))
+    again.resume(path)
+    assert again.progress.step == 68
     assert torch.equal(again.run().mean, trainer(Plan(steps=200, batch=8)).run().mean)  # type: ignore[arg-type]
 
 

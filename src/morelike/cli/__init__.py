@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 
 from .verbs import app
@@ -9,4 +11,8 @@ from .verbs import app
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs `morelike`; `arguments` are by default those of the process. Ends in SystemExit with the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal of another encoding shows what it can of a class name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(args=None if arguments is None else list(arguments), prog_name="morelike")

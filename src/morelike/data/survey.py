@@ -103,7 +103,7 @@ def choose_size(seen: Survey, asked: int | tuple[int, int] | None) -> tuple[int,
         height, width = (int(side) for side in sizes[0])
         if asked is None and max(height, width) <= LONGEST:
             return height, width
-        longest = _sane(asked or LONGEST)
+        longest = _sane(LONGEST if asked is None else asked)
         scale = longest / max(height, width)
         return max(1, round(height * scale)), max(1, round(width * scale))
     aspect = _median(sizes[:, 1] / sizes[:, 0], counts)

@@ -36,7 +36,7 @@ class DiffusionSettings:
     guided: tuple[float, float] = (0.3, 0.8)
     """The times between which guidance acts (Kynkäänniemi et al. 2024)."""
     solver: str = "adams"
-    steps: int = 14
+    steps: int = 12
     lr: float = 2e-3
 
 

@@ -210,9 +210,9 @@ def picture(package: Package, items: Any, columns: int, folder: Path) -> Any:
     return found
 
 
-def report(package: Package, data: Prepared, judged: Judged, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Writes `report.html` into the folder. `facts`: seconds, steps, batch, peak_memory, threads, precision, device of the run."""
-    image = package.codec.kind == "image"
+def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: Mapping[str, Any]) -> None:
+    """Writes the report to `path`, in the model's folder. `facts`: seconds, steps, batch, peak_memory, threads, precision, device."""
+    image, folder = package.codec.kind == "image", path.parent
     rows, columns = (10, 10) if image else (20, 50)
     condition = by_class(package, rows, columns)
     made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=facts.get("precision", "fp32"))
@@ -245,7 +245,7 @@ def report(package: Package, data: Prepared, judged: Judged, folder: Path, facts
         recipe=package.recipe.to_toml(),
         data=_data_card(data),
     )
-    write_report(evidence, folder / "report.html")
+    write_report(evidence, path)
 
 
 def _cost(facts: Mapping[str, Any], judging: float) -> Cost | None:

@@ -10,14 +10,25 @@ from pathlib import Path
 
 from ..core.errors import BadInput
 
+_OURS = (
+    "card.json", "weights.safetensors", "codec.safetensors", "samples", "samples.png", "recipe.toml", "report*.html", "training", "*.new",
+    "request.toml", "checkpoint.safetensors", "record.jsonl", "stage-*.png", "events", "lock*",
+)  # fmt: skip
+"""What a run's folder holds, and `training` in it."""
+
 
 def start_over(folder: Path) -> None:
     """Removes a run of ours, and nothing else. Raises BadInput where the folder holds something else."""
     if folder.is_dir():
-        if not (folder / "training").is_dir():
+        if (folder / "training").is_dir():
+            with locked(folder):
+                pass
+        if not (folder / "training" / "request.toml").is_file():
             raise BadInput(f"{folder} holds no run of ours, so --fresh leaves it alone; choose another folder with --out")
-        with locked(folder):
-            pass
+        strange = [path for path in (*folder.iterdir(), *(folder / "training").iterdir()) if not any(map(path.match, _OURS))]
+        if strange:
+            what = strange[0].name
+            raise BadInput(f"{folder} also holds {what}, which --fresh won't remove: move it, or choose another folder with --out")
         shutil.rmtree(folder)
 
 

@@ -25,12 +25,12 @@ _LARGEST_DRAW = 10_000_000
 
 def check_count(n: int) -> None:
     """Raises BadInput for a number of samples that is none."""
-    if not 1 <= n <= _LARGEST_DRAW:
-        raise BadInput(f"the number of samples must be between 1 and {_LARGEST_DRAW:,}, not {n}")
+    if not isinstance(n, int) or not 1 <= n <= _LARGEST_DRAW:
+        raise BadInput(f"the number of samples must be a whole number between 1 and {_LARGEST_DRAW:,}, not {n}")
 
 
 class Model:
-    """What `morelike.training` and `morelike.load` return. `folder` is where it lies, or None after in-memory training."""
+    """What `morelike.train` and `morelike.load` return. `folder` is where it lies, or None after in-memory training."""
 
     def __init__(self, saved: package.Package, folder: Path | None = None) -> None:
         self.package, self.folder = saved, folder
@@ -89,12 +89,16 @@ class Model:
         """
         if data is None and self.package.recipe.data == "memory":
             raise BadInput("this model was trained on data in memory: pass the data to judge it")
-        prepared = prepare(self.package.recipe, data, offline=offline)
+        try:
+            prepared = prepare(self.package.recipe, data, offline=offline)
+        except BadInput as error:
+            hint = " (this is where the recipe has its data; where it lies elsewhere now, say so: --data PATH)"
+            raise BadInput(f"{error}{hint if data is None else ''}") from error
         return self.judge_prepared(prepared, audience or Silent())
 
     def judge_prepared(self, prepared: Prepared, audience: Audience) -> dict[str, Any]:
         """As `judge`, on data that is open already."""
-        self._same_data(prepared, audience)
+        same = self._same_data(prepared, audience)
         judged = judging.judge(self.package, prepared, audience, precision=self.precision)
         answer = {
             "model": str(self.folder or self.package.recipe.model),
@@ -106,20 +110,26 @@ class Model:
             "verdict": judged.verdict,
             "seconds": round(judged.seconds, 1),
         }
-        self.card["scores"], self.card["verdict"] = answer["scores"], answer["verdict"]
+        if same:
+            self.card["scores"], self.card["verdict"] = answer["scores"], answer["verdict"]
         if self.folder is not None and os.access(self.folder, os.W_OK):
-            package.write_card(self.folder, self.card)
-            judging.report(self.package, prepared, judged, self.folder, self.card.get("run", {}))
-            answer["report"] = str(self.folder / "report.html")
+            if same:
+                package.write_card(self.folder, self.card)
+            name = "report.html" if same else f"report-{prepared.split.fingerprint[:8]}.html"
+            judging.report(self.package, prepared, judged, self.folder / name, self.card.get("run", {}))
+            answer["report"] = str(self.folder / name)
         return answer
 
-    def _same_data(self, prepared: Prepared, audience: Audience) -> None:
+    def _same_data(self, prepared: Prepared, audience: Audience) -> bool:
+        """Whether it is the data that the model was trained on. Raises BadInput where it can't be compared at all."""
         if prepared.codec.spec != self.codec.spec:
             raise BadInput(f"this data is {prepared.codec.spec}, the model makes {self.codec.spec}; they can't be compared")
         if missing := sorted(self.package.conditions.keys() - prepared.conditions.keys()):
             raise BadInput(f"the model is conditioned on {', '.join(missing)}, which this data doesn't have")
-        if prepared.split.fingerprint != self.package.recipe.fingerprint:
-            audience.say("note: this is not the data that the model was trained on (another fingerprint)")
+        same = prepared.split.fingerprint == self.package.recipe.fingerprint
+        if not same:
+            audience.say("note: this is not the data that the model was trained on (another fingerprint): its card keeps its own scores")
+        return same
 
     def save(self, path: str | Path) -> Path:
         """Copies the package (not the checkpoints) to a new folder. Raises BadInput where something is there already."""

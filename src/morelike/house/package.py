@@ -171,6 +171,8 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     new = path.with_suffix(".new")
     try:
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, new)
+        # safetensors makes files that only their owner can read; a package is to be shared
+        new.chmod(0o644)
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from ..core.errors import BadInput, Refused
 from ..data.loader import Order
 from ..training.loop import Hooks, Trainer
 from ..training.plan import Plan, turns
-from ..training.probe import plan_steps
+from ..training.probe import choices, plan_steps
 from ..training.record import JsonLines, Row, TensorBoard
 from . import judging, package
 from .audience import Audience
@@ -31,6 +31,8 @@ from .sampling import draw
 from .steering import choose_guidance
 
 KEPT_SAMPLES = 16
+LEAST_VALIDATION = 20
+"""Fewer validation items give no score."""
 
 
 def train(
@@ -61,7 +63,8 @@ def _same_request(recipe: Recipe, folder: Path) -> bool:
     """False where nothing is there yet. Raises BadInput where another recipe's run is."""
     request = folder / "training" / "request.toml"
     if not request.is_file():
-        if folder.is_dir() and any(entry.name != "training" for entry in folder.iterdir()):
+        entries = [entry for entry in (*folder.glob("*"), *folder.glob("training/*")) if entry.name != "training"]
+        if not all(entry.match("training/lock*") for entry in entries):
             raise BadInput(f"{folder} is not empty and holds no run of ours; choose another folder with --out")
         return False
     there = Recipe.read(request)
@@ -192,15 +195,15 @@ class _Run:
         minutes = train.minutes or (2.0 if self.data.source.name == "digits" else 5.0)
         self.audience.say(f"probing this machine for {minutes:g} minutes of training")
         saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
-        validation = judging.Validation(saved, self.data, plan.precision)
-        plan = plan_steps(self._make, Feed(self.data.train, order, bool(passes)), plan, minutes, validation)
-        return plan if train.precision is None else replace(plan, precision=train.precision)
+        validation = self._validation(saved, plan.precision)
+        tried = choices(self.device, train.precision, train.threads)
+        return plan_steps(self._make, Feed(self.data.train, order, bool(passes)), plan, minutes, validation, tried)
 
     def _hooks(self, saved: package.Package, plan: Plan, track: bool) -> tuple[Hooks, _Sinks]:
         sink = _Sinks([JsonLines(self.training / "record.jsonl"), *([TensorBoard(self.training / "events")] if track else [])])
         if not turns(saved.model.players())[0]:
             return Hooks(sink=sink, checkpoint=self._checkpoint), sink
-        validate = judging.Validation(saved, self.data, plan.precision)
+        validate = self._validation(saved, plan.precision)
 
         def stage(model: Trainable, step: int, seconds: float) -> None:
             condition = judging.by_class(saved, 3, 10)
@@ -208,7 +211,12 @@ class _Run:
             name = f"stage-{step:08d}-{seconds:06.0f}.png"
             saved.codec.draw(saved.codec.decode(x.numpy()), self.training / name, 10)
 
-        return Hooks(validate=validate, slack=validate.slack, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
+        slack = 0.0 if validate is None else validate.slack
+        return Hooks(validate=validate, slack=slack, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
+
+    def _validation(self, saved: package.Package, precision: str) -> judging.Validation | None:
+        """None where there are too few validation items for a score that is more than noise: the last state is kept then."""
+        return judging.Validation(saved, self.data, precision) if len(self.data.validation) >= LEAST_VALIDATION else None
 
     def _save(self, saved: package.Package, plan: Plan, trainer: Trainer) -> Model:
         progress = trainer.progress

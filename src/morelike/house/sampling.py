@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.contract import Codec, Generator, Trainable
-from ..core.errors import BadInput, BadPackage, Refused, UnknownName
+from ..core.errors import BadPackage, Refused, UnknownName
 from ..core.noise import Noise
 from .recipe import build_settings
 
@@ -80,20 +80,10 @@ def conditions_for(
 
 
 def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
-    """(1, ...) of one value: a class by its name, or by its number where no class has that name."""
+    """(1, ...) of one value: a class by its name. Raises UnknownName with the nearest right one."""
     names = getattr(codec, "names", ())
     if not isinstance(value, str) or value not in names:
-        text = str(value)
-        if text in names:
-            value = text
-        elif not isinstance(value, int):
-            value = _number(value, names, name)
+        value = str(value)
+        if value not in names:
+            raise UnknownName(name, value, names)
     return torch.from_numpy(np.asarray(codec.encode([value])))
-
-
-def _number(value: Any, names: tuple[str, ...], name: str) -> Any:
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if not isinstance(value, str):
-        raise BadInput(f"condition {name!r} takes one of {', '.join(names[:12])}, not {value!r}")
-    raise UnknownName(f"{name}", value, names)

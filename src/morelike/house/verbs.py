@@ -15,7 +15,7 @@ from .. import __version__
 from ..core import registry
 from ..core.abilities import abilities
 from ..core.contract import Generator, Trainable
-from ..core.errors import BadInput
+from ..core.errors import BadInput, BadPackage
 from ..data.check import understood
 from ..data.download import cache_folder
 from ..training.probe import has_bf16
@@ -44,6 +44,8 @@ def train(
     values: dict[str, Any] = {"data": "memory" if in_memory else str(data), "seed": seed, "size": size}
     values["model"] = model if isinstance(model, str) else None
     values |= {key: settings.pop(key) for key in ("condition", "kind", "device") if key in settings}
+    if isinstance(values.get("condition"), str):
+        values["condition"] = [] if values["condition"] == "none" else values["condition"].split(",")
     values["train"] = {"minutes": minutes}
     pairs = [f"{key}={_toml(value)}" for key, value in settings.items()]
     recipe = recipe_from(values, pairs, custom)
@@ -128,6 +130,8 @@ def verify(path: str | Path) -> dict[str, Any]:
     card = package.read_card(folder)
     wrong = package.wrong_files(folder, card)
     tolerance = card.get("tolerance", 0.0)
+    if not isinstance(tolerance, int | float):
+        raise BadPackage(f"{folder / 'card.json'} is damaged or foreign: its tolerance is {tolerance!r}")
     if wrong:
         return {"ok": False, "files": wrong, "difference": None, "tolerance": tolerance}
     loaded = package.load(folder)

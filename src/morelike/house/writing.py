@@ -74,12 +74,17 @@ def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray]
         case ".png":
             codec.draw(items, place.path)
         case ".npy":
-            _whole(place.path, lambda new: np.save(new, np.asarray(items), allow_pickle=False))
+            _whole(place.path, lambda new: _npy(new, np.asarray(items)))
         case _:
             arrays = {"x": np.asarray(items)}
             for name, values in ids.items():
                 arrays |= {name: values[:, 0].astype(np.int64), f"{name}_names": np.array(names[name], dtype=np.str_)}
             _whole(place.path, lambda new: _npz(new, arrays))
+
+
+def _npy(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:  # an open file, for numpy would add an ending of its own to a path
+        np.save(file, array, allow_pickle=False)
 
 
 def _whole(path: Path, make: Callable[[Path], object]) -> None:

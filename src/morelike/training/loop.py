@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,10 +89,14 @@ class Trainer:
             torch.set_num_threads(self.plan.threads)
         self._snapshot()
         try:
-            while self.progress.step < self.plan.steps and not self._stopped:
-                self._sitting()
+            with _between_steps() as interrupted:
+                while self.progress.step < self.plan.steps and not self._stopped and not interrupted:
+                    self._sitting(interrupted)
+            if interrupted:
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
-            self._restore(self._healthy) if self._is_sick() else None
+            if self._is_sick():
+                self._restore(self._healthy)
             self.save()
             raise
         finally:
@@ -99,14 +105,16 @@ class Trainer:
             put(self.average, self.best)
         return self.average.eval()
 
-    def _sitting(self) -> None:
-        """Steps up to the next look or mark, then looks."""
+    def _sitting(self, interrupted: list[int]) -> None:
+        """Steps up to the next look or mark, then looks; an interrupt ends it between two steps."""
         began, step = time.perf_counter(), self.progress.step
         stop = min((step // LOOK_EVERY + 1) * LOOK_EVERY, self.plan.steps, *(m for m in self.marks if m > step))
-        while self.progress.step < stop and not self._stopped:
+        while self.progress.step < stop and not self._stopped and not interrupted:
             self.step_once(self.progress.step)
             self.progress.step += 1
         self.progress.seconds += time.perf_counter() - began
+        if self.progress.step < stop and interrupted:
+            return
         self._look()
         if self.progress.step in self.marks:
             self._validate()
@@ -288,6 +296,26 @@ class Trainer:
         self.best = group(flat, "best")
         self.progress = Progress(**numbers["progress"])
         self._stopped = not self.players and len(self.progress.converged) == len(self.learners) > 0
+
+
+@contextlib.contextmanager
+def _between_steps() -> Iterator[list[int]]:
+    """Holds Ctrl-C back until a step is whole: the list given is filled by the first one, a second one interrupts at once."""
+    interrupted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        interrupted.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _copy(model: Trainable) -> Trainable:

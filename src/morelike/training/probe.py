@@ -19,6 +19,7 @@ WARM_UP, TIMED = 4, 12
 
 def seconds_per_step(model: Trainable, data: Data, plan: Plan) -> float:
     """Median seconds of a step under a plan; trains `model` a little, so give it a throw-away copy."""
+    torch.set_num_threads(plan.threads)
     trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000)))
     times = []
     for step in range(WARM_UP + TIMED):
@@ -39,23 +40,37 @@ def has_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def plan_steps(
-    make: Callable[[], Trainable], data: Data, plan: Plan, minutes: float, validation: Callable[[Trainable], float] | None
-) -> Plan:
-    """The plan with precision and steps that fill `minutes` here, the validations' own cost taken off first.
+def choices(device: torch.device, precision: str | None, threads: int | None) -> tuple[list[str], list[int]]:
+    """(precisions, thread counts) worth a try; what is given stays. On a busy processor one thread beats several by far."""
+    precisions = [precision] if precision else ["fp32", *(["bf16"] if has_bf16(device) else [])]
+    most = torch.get_num_threads()
+    several = device.type == "cpu" and most > 1
+    return precisions, [threads] if threads else [most, *([1] if several else [])]
 
-    `make` builds a fresh model each time, so the probe leaves no trace in the run.
+
+def plan_steps(
+    make: Callable[[], Trainable], data: Data, plan: Plan, minutes: float, validation: Callable[[Trainable], float] | None,
+    tried: tuple[list[str], list[int]],
+) -> Plan:  # fmt: skip
+    """The plan with precision, threads and steps that fill `minutes` here, the validations' own cost taken off first.
+
+    `make` builds a fresh model each time, so the probe leaves no trace in the run. `tried`: as `choices` gives them; a later one
+    must be `WORTH` times faster.
     """
-    model = make()
-    best = seconds_per_step(model, data, replace(plan, precision="fp32"))
-    chosen = "fp32"
-    if has_bf16(model.device):
-        fast = seconds_per_step(make(), data, replace(plan, precision="bf16"))
-        if fast * WORTH < best:
-            best, chosen = fast, "bf16"
+    precisions, threads = tried
+    plan = replace(plan, precision=precisions[0], threads=threads[0])
+    best = seconds_per_step(make(), data, plan)
+    others = [replace(plan, precision=precision) for precision in precisions[1:]]
+    for other in others:
+        if (seconds := seconds_per_step(make(), data, other)) * WORTH < best:
+            best, plan = seconds, other
+    for count in threads[1:]:
+        if (seconds := seconds_per_step(make(), data, replace(plan, threads=count))) * WORTH < best:
+            best, plan = seconds, replace(plan, threads=count)
+    torch.set_num_threads(plan.threads)
     budget = minutes * 60.0
     if validation is not None:
         began = time.perf_counter()
-        validation(model.eval())
+        validation(make().eval())
         budget -= min(0.3 * budget, (time.perf_counter() - began) * len(VALIDATE_AT))
-    return replace(plan, precision=chosen, steps=max(10, int(budget / best)))
+    return replace(plan, steps=max(10, int(budget / best)))
