@@ -79,7 +79,7 @@ def test_judging_on_other_data_leaves_the_models_own_scores_alone(points: np.nda
 
 def test_ten_items_are_enough_to_train(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (10, 6, 6), dtype=np.uint8)
-    model = morelike.train(pictures, out=tmp_path / "run", size="xs", steps=3, judge=False)
+    model = morelike.train(pictures, out=tmp_path / "run", size="xs", judge=False, **{"train.steps": 3})
     assert model.sample(2).shape[0] == 2
 
 
