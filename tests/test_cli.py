@@ -354,3 +354,25 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 def test_page_of_too_many_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"10,000"):
         writing.target(str(tmp_path / "x.png"), "image", 10_001)
+
+
+def test_endings_in_capitals_leave_nothing_else_behind(trained: Path, morelike_cli: Runner, tmp_path: Path) -> None:
+    ended = morelike_cli("sample", trained, "-n", 2, "--out", tmp_path / "x.NPY")
+    assert ended.code == 0, ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.NPY"]
+
+
+def test_a_size_of_nothing_is_refused(morelike_cli: Runner, tmp_path: Path) -> None:
+    ended = morelike_cli("train", *TINY, "codec.size=0", "--out", tmp_path / "run")
+    assert ended.code == 2
+    assert "must be between 1 and" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_package_can_be_read_by_others_and_a_foreign_tolerance_is_said(own_model: Path, morelike_cli: Runner) -> None:
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in own_model.rglob("*.safetensors") if "training" not in path.parts)
+    card = json.loads((own_model / "card.json").read_text())
+    (own_model / "card.json").write_text(json.dumps(card | {"tolerance": "x"}))
+    ended = morelike_cli("verify", own_model)
+    assert ended.code == 2
+    assert "tolerance" in ended.err

@@ -25,7 +25,7 @@ _LARGEST_DRAW = 10_000_000
 
 def check_count(n: int) -> None:
     """Raises BadInput for a number of samples that is none."""
-    if not isinstance(n, int) or not 1 <= n <= _LARGEST_DRAW:
+    if not isinstance(n, int | np.integer) or not 1 <= n <= _LARGEST_DRAW:
         raise BadInput(f"the number of samples must be a whole number between 1 and {_LARGEST_DRAW:,}, not {n}")
 
 
