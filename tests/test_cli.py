@@ -22,7 +22,10 @@ from morelike.data.image import ImageCodec
 from morelike.house import writing
 from morelike.training.loop import Trainer
 
-VERBS = ("check", "train", "sample", "judge", "compare", "models", "info", "verify", "doctor")
+VERBS = (
+    "check", "train", "sample", "judge", "compare", "models", "info", "verify", "doctor",
+    "extend", "restore", "translate", "explain", "interpolate", "classify",
+)  # fmt: skip
 
 
 def digest(path: Path) -> str:

@@ -170,10 +170,10 @@ def test_what_holds_no_data_is_refused(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "fake.zip").write_text("text")
     cases = {
         "empty": "is empty",
-        "words": "no data of a kind that is read: only a.txt",
+        "words": "a text of 4 characters; at least 100",
         "zero.npy": "is empty",
         "fake.zip": "can't be opened as a zip",
-        "words/a.txt": "isn't data of a kind",
+        "words/a.txt": "a text of 4 characters; at least 100",
         "pet": "did you mean '.*pets'",
     }
     for name, words in cases.items():

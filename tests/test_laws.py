@@ -12,6 +12,8 @@ ITEMS = {
     "image": np.random.default_rng(0).integers(0, 256, (9, 6, 5, 3), dtype=np.uint8),
     "vector": np.random.default_rng(0).normal(3.0, 2.0, (9, 4)),
     "category": np.array([0, 1, 2, 1, 0]),
+    "text": ["Grüße!", "", "日本語のテキスト", "a\tb\n", "नमस्ते", "👩‍👩‍👧"],
+    "lines": ["one line", "another", "Привет", "one line"],
 }
 
 

@@ -27,7 +27,7 @@ def fitted(name: str, data: Prepared, turns: int, size: str = "xs", **settings: 
         plan = Plan(steps=turns, batch=256)
         model = Trainer(model, Feed(dataset, Order(len(dataset), 256, 0), by_pass=False), plan).run()
     else:
-        model = fit_by_passes(model, data)
+        model = fit_by_passes(model, data.train)
     return np.asarray(data.codec.decode(draw(model, 2000).numpy()))
 
 

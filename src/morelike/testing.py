@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from .core import registry
-from .core.abilities import Decodes, Denoises, Density, Encodes, Prior
+from .core.abilities import Continues, Decodes, Denoises, Density, Encodes, Infills, Prior, Streams
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
 from .core.noise import Noise
-from .core.spec import Array, Conditions, Spec, Tokens, class_label, lift
+from .core.spec import Array, Conditions, Spec, Tokens, class_label, lift, live
 from .data.loader import Dataset, Order
+from .data.text import TextCodec
 from .house import package
 from .house.build import build
 from .house.prepare import Feed
@@ -32,8 +33,12 @@ from .training.plan import Plan, turns
 __all__ = ["check_codec", "check_generator", "toy_dataset"]
 
 CLASSES = 3
-SPECS: tuple[Spec, ...] = (Array((1, 8, 8), bin=2 / 255), Array((2,)))
-"""What families are tried on: small pictures, and points whose density can be summed up on a grid."""
+SPECS: tuple[Spec, ...] = (Array((1, 8, 8), bin=2 / 255), Array((2,)), Tokens((5,), vocab=4, stop=3), Tokens((6,), vocab=3))
+"""What families are tried on: small pictures, points whose density can be summed up on a grid, and short sequences that can be counted,
+with a stop and without."""
+SOURCE = Tokens((4,), vocab=5, stop=4)
+"""A condition that is a sequence."""
+CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
 
 
 def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
@@ -45,22 +50,31 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             centre = (label.float() - 1).view(-1, *[1] * len(shape)) * 0.5
             x = centre + 0.3 * noise.normal(shape, "x")
             stored = ((x.clamp(-1, 1) + 1) / step).round().to(torch.uint8) if step else x
-        case Tokens(shape, vocab):
-            stored = (noise.integers(vocab, shape, "x") + label) % vocab
+        case Tokens(shape, vocab, stop):
+            stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label) % vocab, stop)
         case _:
             raise AssertionError(f"no toy data for {spec}")
-    return Dataset(stored.numpy(), {"label": label.numpy()})
+    source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
+    size = label.float() + noise.normal((1,), "size")
+    return Dataset(stored.numpy(), {"label": label.numpy(), "source": source.numpy(), "size": size.numpy()})
+
+
+def _stopped(ids: Tensor, stop: int | None) -> Tensor:
+    """All is stop after the first stop."""
+    return ids if stop is None else torch.where((ids == stop).cumsum(1) > 0, stop, ids)
 
 
 def check_generator(name: str, spec: Spec | None = None, family: type[Trainable] | None = None) -> None:
-    """Every law of the contract on toy data at size `xs`, with a class label and without; `family` for a class of one's own.
+    """Every law of the contract on toy data at size `xs`, without conditions, with a class label, with a sequence and a number.
+
+    `family` is for a class of one's own.
 
     Raises AssertionError naming the law.
     """
     cls = family or registry.family(name).load()
     tried = 0
     for given in SPECS if spec is None else (spec,):
-        for conditions in ({}, {"label": class_label(CLASSES)}):
+        for conditions in CONDITIONS:
             if cls.refuses(given, conditions) is None:  # type: ignore[attr-defined]
                 _Laws(name, given, conditions, family).all()
                 tried += 1
@@ -214,13 +228,72 @@ class _Laws:
             if isinstance(model, Decodes):
                 x = model.decode(torch.zeros(2, *model.latent.shape), {key: v[:2] for key, v in batch.condition.items()})
                 assert x.shape == (2, *self.spec.shape), f"{self.name}: decode gives another shape than the Spec's"
+            if isinstance(model, Infills):
+                self.infill_keeps_the_known(model, batch)
+            if isinstance(model, Continues):
+                self.next_agrees_with_surprise(model, batch)
+            if isinstance(model, Streams):
+                self.streaming_is_sampling(model, batch)
             if isinstance(model, Density):
                 self.density_sums_to_one(model, batch)
+
+    def infill_keeps_the_known(self, model: Infills, batch: Batch) -> None:
+        known = batch.noise.uniform(self.spec.shape, "known") < 0.5
+        filled = model.infill(batch.data, known, batch.condition, noise=batch.noise)
+        assert filled.shape == batch.data.shape, f"{self.name}: infill gives another shape"
+        assert torch.equal(filled[known], batch.data[known]), f"{self.name}: infill changes what is known"
+        again = model.infill(batch.data[1:3], known[1:3], {k: v[1:3] for k, v in batch.condition.items()}, noise=batch.noise[1:3])
+        assert torch.allclose(filled[1:3].float(), again.float(), atol=1e-4), f"{self.name}: infill depends on an example's neighbours"
+
+    def next_agrees_with_surprise(self, model: Continues, batch: Batch) -> None:
+        """Id by id with the state kept, from scratch at every place, and all at once: the same nats; rows of a state are its rows."""
+        x, condition = batch.data, batch.condition
+        told = model.surprise(x, condition)
+        there = live(self.spec, x)
+        assert told.shape == x.shape, f"{self.name}: surprise of another shape"
+        assert bool((told[~there] == 0).all()), f"{self.name}: surprise past the stop"
+        if isinstance(model, Density):
+            same = torch.allclose(-told.sum(1), model.log_prob(x, condition), atol=1e-4)
+            assert same, f"{self.name}: surprise doesn't sum to log_prob"
+        pick = torch.tensor([2, 0])
+        logits, state = model.next(x[:, :0], condition)
+        for place in range(x.shape[1]):
+            nats = -logits.log_softmax(1).gather(1, x[:, place : place + 1])[:, 0]
+            same = torch.allclose(nats[there[:, place]], told[:, place][there[:, place]], atol=1e-3)
+            assert same, f"{self.name}: next and surprise disagree at place {place}"
+            if place == x.shape[1] - 1:
+                break
+            whole, _ = model.next(x[:, : place + 1], condition)
+            some, _ = model.next(x[pick, place : place + 1], condition, state.rows(pick))
+            logits, state = model.next(x[:, place : place + 1], condition, state)
+            assert torch.allclose(logits, whole, atol=1e-3), f"{self.name}: the state changes the logits at place {place}"
+            assert torch.allclose(logits[pick], some, atol=1e-3), f"{self.name}: rows of a state are not its rows at place {place}"
+
+    def streaming_is_sampling(self, model: Streams, batch: Batch) -> None:
+        assert isinstance(model, Generator)
+        drawn = model.sample(batch.condition, noise=batch.noise)
+        ids = [place for place, _ in zip(model.stream(batch.condition, noise=batch.noise), range(drawn.shape[1]), strict=False)]
+        assert torch.equal(torch.stack(ids, 1), drawn[:, : len(ids)]), f"{self.name}: streaming gives other ids than sampling"
+        rest = drawn[:, len(ids) :]
+        assert rest.numel() == 0 or bool(torch.all(rest == getattr(self.spec, "stop", -1))), f"{self.name}: the stream ends too early"
+
+    def mass_is_one(self, model: Density) -> None:
+        """Over all sequences there are."""
+        assert isinstance(self.spec, Tokens), f"{self.name}: only ids can be counted"
+        ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * self.spec.shape[0])
+        x = torch.unique(_stopped(ids, self.spec.stop), dim=0)
+        condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
+        mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum())
+        low = 0.999 if model.tight == "exact" else 0.0
+        assert low <= mass <= (1.001 if model.tight == "exact" else 1.1), f"{self.name}: its masses sum to {mass:.4f}"
 
     def density_sums_to_one(self, model: Density, batch: Batch) -> None:
         nats = model.log_prob(batch.data, batch.condition, noise=batch.noise)
         assert nats.shape == (batch.size,), f"{self.name}: log_prob is not one value per example"
         assert bool(torch.isfinite(nats).all()), f"{self.name}: log_prob is not finite"
+        if isinstance(self.spec, Tokens):
+            self.mass_is_one(model)
+            return
         if self.spec.shape != (2,):
             return
         side = torch.linspace(-6, 6, 121)
@@ -233,6 +306,9 @@ class _Laws:
 
 def _codec_for(spec: Spec) -> Codec:
     """A codec that makes this Spec, for packages of toy models."""
+    if isinstance(spec, Tokens):
+        letters = range(ord("a"), ord("a") + spec.vocab - (spec.stop is not None))
+        return TextCodec("characters", letters, False, spec.shape[0], running=spec.stop is None)
     if len(spec.shape) == 3:
         channels, height, width = spec.shape
         items: Any = np.zeros((2, height, width, channels), np.uint8)

@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from . import tasks  # noqa: F401  # adds its verbs
 from .verbs import app
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import BadInput
+from ..data.text import TextCodec
 from ..house import writing
 from ..house.model import check_count, load
 from ..house.recipe import parse_value
@@ -20,22 +22,42 @@ class Asked:
     dials: Sequence[str]
     seed: int
     device: str
+    constraint: str | None = None
+    stop: Sequence[str] = ()
 
 
-def sample(folder: str, n: int, asked: Asked, out: str | None) -> Path:
-    """Draws and writes; returns the path. What is wrong with the place is said before anything is drawn."""
-    where = _pairs(asked.where, "--where", "label=3")
-    dials = {name: parse_value(text) for name, text in _pairs(asked.dials, "the dial", "guidance=2").items()}
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What `sample` made: a file, or a text to be printed; `rule` says how the items stand in it."""
+
+    path: Path | None
+    text: str = ""
+    rule: str = ""
+
+
+def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
+    """Draws and writes; texts are to be printed where no place is named. What is wrong with the place is said before anything is drawn."""
+    where = pairs(asked.where, "--where", "label=3")
+    dials = dials_of(asked.dials)
     check_count(n)
     model = load(folder)
-    place = writing.target(out if out is not None else str(Path(folder) / "samples.png"), model.codec.kind, n)
-    items, ids = model.to(asked.device).sample_with_conditions(n, where, asked.seed, **dials)
-    writing.write(place, items, model.codec, ids, model.package.conditions)
-    return place.path
+    printed = out is None and isinstance(model.codec, TextCodec)
+    place = None if printed else writing.target(out if out is not None else str(Path(folder) / "samples.png"), model.codec.kind, n)
+    items, ids = model.to(asked.device).sample_with_conditions(
+        n, where, asked.seed, constraint=asked.constraint, stop=asked.stop, **dials
+    )
+    if place is None:
+        return Drawn(None, *writing.as_text(items))
+    return Drawn(place.path, rule=writing.write(place, items, model.codec, ids, model.package.conditions))
 
 
-def _pairs(texts: Sequence[str], what: str, example: str) -> dict[str, str]:
-    """{name: value} of NAME=VALUE."""
+def dials_of(texts: Sequence[str]) -> dict[str, Any]:
+    """{name: value} of dials as they were typed. Raises BadInput for one that is no NAME=VALUE."""
+    return {name: parse_value(text) for name, text in pairs(texts, "the dial", "temperature=0.8").items()}
+
+
+def pairs(texts: Sequence[str], what: str, example: str) -> dict[str, str]:
+    """{name: value} of NAME=VALUE. Raises BadInput for a text that is none; `what` and `example` are for the sentence."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")

@@ -97,19 +97,34 @@ def models(rows: Sequence[Mapping[str, Any]]) -> None:
 def card(values: Mapping[str, Any]) -> None:
     """A saved model's card, in short."""
     run, data = values.get("run", {}), values.get("data", {})
-    conditions = [f"{name} ({spec.get('vocab')} classes)" for name, spec in values["conditions"].items()]
+    conditions = [f"{name} ({_given(spec)})" for name, spec in values["conditions"].items()]
     facts = {
         "family": f"{values.get('family', 'unknown')}, abilities: {', '.join(values['abilities']) or 'none'}",
         "data": f"{data.get('name', 'unknown')}, {data.get('items', 0):,} items, fingerprint {str(data.get('fingerprint'))[:16]}",
         "makes": f"{values['kind']}, {' x '.join(map(str, values['spec'].get('shape', [])))}",
         "conditions": ", ".join(conditions) or "none",
         "parameters": f"{values.get('parameters', 0):,}",
+        **({"continues": _beginning(values)} if "start" in values else {}),
         "training": f"{run.get('steps', 0):,} steps of {run.get('batch', 0)} in {run.get('seconds', 0):,.0f} s on {run.get('device', '?')}",
         "made with": ", ".join(f"{name} {version}" for name, version in values["versions"].items()),
         "licence": values.get("licence", "unknown"),
         "verdict": values.get("verdict", "not judged yet: morelike judge MODEL"),
     }
     _facts(facts)
+
+
+def _given(spec: Mapping[str, Any]) -> str:
+    """What a condition is."""
+    if spec["kind"] != "tokens":
+        return "number" if spec.get("shape") == [1] else "numbers"
+    return f"{spec['vocab']} classes" if spec["shape"] == [1] else f"a sequence of at most {spec['shape'][0]}"
+
+
+def _beginning(values: Mapping[str, Any]) -> str:
+    """What a model continues from."""
+    start, base = values["start"], values.get("base")
+    text = f"{start['name']} ({start['family']} of {start['data']}, weights {start['weights'][:16]})"
+    return text if base is None else f"{text}, by an add-on of rank {base['rank']}: {base['trained']:,} parameters"
 
 
 def _facts(facts: Mapping[str, str]) -> None:
@@ -124,13 +139,14 @@ def _facts(facts: Mapping[str, str]) -> None:
 def understood(values: Mapping[str, Any]) -> None:
     """What `check` found."""
     split = values["splits"]
+    how = "the official split" if split["official"] else "by position" if "characters" in split else "at random"
     parts = f"{split['train']:,} for training, {split['validation']:,} for validation, {split['holdout']:,} held out"
     _facts(
         {
             "data": values["name"],
             "kind": f"{values['kind']}: {values['why_kind']}",
-            "items": f"{values['items']:,}, each {' x '.join(map(str, values['shape']))} ({values['dtype']})",
-            "split": f"{parts} ({'the official split' if split['official'] else 'at random'}; fingerprint {split['fingerprint'][:16]})",
+            "items": _items(values),
+            "split": f"{parts} ({how}; fingerprint {split['fingerprint'][:16]})",
             "conditions": "; ".join(map(_column, values["conditions"])) or "none",
             **({"columns": "; ".join(map(_column, values["columns"]))} if values["columns"] else {}),
         }
@@ -144,7 +160,20 @@ def understood(values: Mapping[str, Any]) -> None:
     say(*(f"will be refused: {row['score']}: {row['why']}" for row in values["refused"]))
 
 
+def _items(values: Mapping[str, Any]) -> str:
+    """How many items, and what each becomes."""
+    if "text" not in values:
+        return f"{values['items']:,}, each {' x '.join(map(str, values['shape']))} ({values['dtype']})"
+    text, shape = values["text"], f"{values['shape'][0]:,} of {values['text']['ids']:,} ids"
+    if text["running"]:
+        characters = sum(values["splits"]["characters"].values())
+        return f"{characters:,} characters in {values['items']:,} passages, in windows of {shape} ({text['unit']})"
+    return f"{values['items']:,}, each at most {shape} ({text['unit']}), the first {text['example']!r}"
+
+
 def _column(column: Mapping[str, Any]) -> str:
+    if "text" in column:
+        return f"{column['name']} (texts of at most {column['longest']:,} characters, the first {column['text']!r})"
     if "categories" not in column:
         return f"{column['name']} (numbers from {number(column['low'])} to {number(column['high'])})"
     pairs = [f"{name} {count:,}" for name, count in zip(column["categories"], column["counts"], strict=True)]

@@ -14,8 +14,9 @@ from ..core.errors import BadInput
 from ..house import run
 from ..house.lock import start_over
 from ..house.model import Model, load
-from ..house.prepare import default_folder, prepare
+from ..house.prepare import default_folder
 from ..house.recipe import Recipe
+from ..house.start import start_of
 from ..house.verbs import recipe_from
 from . import show
 from .audience import RichAudience
@@ -71,7 +72,7 @@ def train(recipe: Recipe, wish: Wish, audience: RichAudience) -> None:
     folder = Path(wish.out) if wish.out is not None else default_folder(recipe)
     if wish.fresh and folder.exists():
         # what is wrong with the data is found before the old run goes
-        prepare(recipe, offline=wish.offline)
+        run.opened(recipe, start_of(recipe, folder), offline=wish.offline)
         start_over(folder)
     if wish.more is None and run.finished(recipe, folder):
         audience.say(f"{folder} holds this run, finished; --more MINUTES trains on, --fresh starts over")

@@ -8,7 +8,7 @@ import typer
 
 from . import show
 from .errors import Verbs
-from .options import AsJson, Condition, Kind, ModelPath, Offline, OnDevice, Quiet, names
+from .options import AsJson, Condition, Constraint, Kind, ModelPath, Offline, OnDevice, Quiet, Stop, Tune, Where, names
 
 app = typer.Typer(
     cls=Verbs,
@@ -68,6 +68,12 @@ def train(  # noqa: PLR0913  # typer reads the options from the signature
     minutes: Annotated[float | None, typer.Option("--minutes", help="training time; by default 2 for digits, else 5")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="instead of --minutes")] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="s|m|l", help="size of the nets (xs is for tests); by default s")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="continue from a saved model, with its codec and nets", show_default=False)
+    ] = None,
+    tune: Annotated[
+        Tune | None, typer.Option("--tune", help="with --from: train all (default), or a low-rank add-on to it", show_default=False)
+    ] = None,
     out: Annotated[str | None, typer.Option("--out", metavar="FOLDER", help="by default runs/DATA or runs/DATA-NAME")] = None,
     condition: Condition = None,
     kind: Kind = None,
@@ -97,6 +103,8 @@ def train(  # noqa: PLR0913  # typer reads the options from the signature
         "kind": kind,
         "seed": seed,
         "device": device,
+        "start": start,
+        "tune": tune,
         "train": {"minutes": minutes, "steps": steps},
     }
     wanted = training.recipe_of(data, pairs or [], recipe, given)
@@ -105,36 +113,40 @@ def train(  # noqa: PLR0913  # typer reads the options from the signature
 
 
 @app.command()
-def sample(
+def sample(  # noqa: PLR0913  # typer reads the options from the signature
+    *,
     model: ModelPath,
     dials: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="the family's own dials, such as guidance=2 or steps=20", show_default=False),
+        typer.Argument(metavar="KEY=VALUE", help="the family's own dials, such as guidance=2 or temperature=0.8", show_default=False),
     ] = None,
     n: Annotated[int, typer.Option("-n", help="how many")] = 16,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="NAME=VALUE", help="fix a condition: label=3; others come as in training", show_default=False),
-    ] = None,
+    where: Where = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     out: Annotated[
         str | None,
         typer.Option(
             "--out",
             metavar="PATH",
-            help="NAME.png: one picture of all; NAME.npz: arrays x and label; NAME.npy: the array x; a folder: PNGs. "
-            "By default MODEL/samples.png. A file that is there is replaced",
+            help="NAME.png: one picture of all; NAME.npz: arrays x and label; NAME.npy: the array x; a folder: PNGs; for texts NAME.txt, "
+            "NAME.jsonl or NAME.png. By default MODEL/samples.png, while texts are printed. A file that is there is replaced",
         ),
     ] = None,
+    constraint: Constraint = None,
+    stop: Stop = None,
     device: OnDevice = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Make more like the data that a model learned."""
     from . import drawing
 
-    path = drawing.sample(model, n, drawing.Asked(where or [], dials or [], seed, device), out)
-    if not quiet:
-        show.say(f"{n:,} samples: {path}")
+    drawn = drawing.sample(model, n, drawing.Asked(where or [], dials or [], seed, device, constraint, stop or []), out)
+    if drawn.path is None:
+        print(drawn.text, end="")
+        if not quiet:
+            typer.echo(f"{n:,} texts, {drawn.rule}", err=True)
+    elif not quiet:
+        show.say(f"{n:,} samples: {drawn.path}" + (f" ({drawn.rule})" if drawn.rule else ""))
 
 
 @app.command()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol, Self
 
 from torch import Tensor
 
@@ -58,6 +58,45 @@ class Denoises(ABC):
         """(B,*) from x_t (B,*) and t (B,); at t = 0 it is the identity."""
 
 
+class State(Protocol):
+    """What a model remembers of the ids that it was given; never changed in place."""
+
+    def rows(self, index: Tensor) -> Self:
+        """The state of the rows `index`, (B',) int64: to reorder, repeat or drop rows (beam search)."""
+
+
+class Continues(ABC):
+    """Says how a sequence of ids goes on."""
+
+    @abstractmethod
+    def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:
+        """(logits (B,V) float32 of the id after `ids`, new State). `ids` (B,k) are those that came since `state`; without a state
+        they are all there are, and k may be 0 (the first id of all). `condition` is read only where `state` is None.
+
+        Softmax of the logits is the distribution itself. Sequences longer than the Spec's T are taken: what is too far back is forgotten.
+        """
+
+    @abstractmethod
+    def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
+        """(B,T) nats of each id given those before it, 0 past the stop; its sum over T is minus `log_prob`. T is at most the Spec's."""
+
+
+class Streams(ABC):
+    """Gives a sequence id by id, as it is drawn."""
+
+    @abstractmethod
+    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
+        """(B,) ids at a time, those after `prefix` (B,k); the same ids that `sample` gives under the same noise and dials."""
+
+
+class Infills(ABC):
+    """Fills in what is missing, anywhere."""
+
+    @abstractmethod
+    def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """(B,*) x with everything that is not `known` (B,*) bool drawn anew; what is known comes back unchanged."""
+
+
 class Embeds(ABC):
     """Maps x to features that judges compare."""
 
@@ -80,6 +119,9 @@ ABILITIES: dict[str, type] = {
     "prior": Prior,
     "encodes": Encodes,
     "denoises": Denoises,
+    "continues": Continues,
+    "streams": Streams,
+    "infills": Infills,
     "embeds": Embeds,
     "classifies": Classifies,
 }

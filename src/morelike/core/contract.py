@@ -109,7 +109,8 @@ class Learner:
 class Net:
     """A net that a family wants: its role, what goes in and what comes out. `nets.build` makes it."""
 
-    role: Literal["encoder", "decoder", "critic", "denoiser"]
+    role: Literal["encoder", "decoder", "critic", "denoiser", "causal"]
+    """"causal" says the next id at every place of a sequence."""
     input: Spec
     output: Spec
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -70,6 +70,11 @@ def spatial(spec: Spec) -> bool:
     return isinstance(spec, Array) and len(spec.shape) >= 2
 
 
+def sequential(spec: Spec) -> bool:
+    """Whether it is a sequence of ids, of more than one place."""
+    return isinstance(spec, Tokens) and len(spec.shape) == 1 and spec.shape[0] > 1
+
+
 def live(spec: Spec, x: Tensor) -> Tensor:
     """(B,*) bool: False past the first stop id and where a real value is missing (NaN); no loss and no nats there."""
     match spec:
@@ -91,6 +96,11 @@ def lift(spec: Spec, stored: Tensor) -> Tensor:
             return stored.float().mul_(step).sub_(1.0)
         case _:
             return stored.float()
+
+
+def lift_all(specs: Conditions, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`lift` for each condition that is among `specs`; others are left out."""
+    return {name: lift(specs[name], value) for name, value in stored.items() if name in specs}
 
 
 def spec_to_json(spec: Spec) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from ..core.contract import Codec
 from ..core.spec import Array, spec_to_json
 from .source import Source
 from .split import Split
+from .text import TextCodec
+
+_SHOWN = 80
 
 
 def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -23,6 +26,8 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
     held = len(split.holdout)
     step = codec.spec.bin if isinstance(codec.spec, Array) else 0.0
     described = getattr(codec, "describe", None)
+    told = [f"{name}: {text}" for name in chosen if isinstance(other := codecs[name], TextCodec) for text in other.describe()]
+    parts = {"train": split.train, "validation": split.validation, "holdout": split.holdout}
     return {
         "name": source.name,
         "kind": source.kind,
@@ -38,10 +43,12 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
             "holdout": held,
             "official": split.official,
             "fingerprint": split.fingerprint,
+            **({"characters": {name: source.items.characters(rows) for name, rows in parts.items()}} if source.ordered else {}),
         },
+        **({"text": _text(codec, source)} if isinstance(codec, TextCodec) else {}),
         "conditions": [_column(source, name) for name in chosen],
         "columns": [_column(source, name) for name in source.columns if name not in chosen],
-        "notes": [*(described() if described is not None else ()), *source.notes],
+        "notes": [*(described() if described is not None else ()), *told, *source.notes],
         "skipped": [{"file": file, "why": why} for file, why in source.skipped],
         "refused": [
             {"score": score, "why": f"needs {least:,} held-out items, and there are {held:,}"}
@@ -51,9 +58,16 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
     }
 
 
+def _text(codec: TextCodec, source: Source) -> dict[str, Any]:
+    example = source.items[0][:_SHOWN]
+    return {"unit": codec.unit, "ids": codec.spec.vocab, "window": codec.window, "running": source.ordered, "example": example}
+
+
 def _column(source: Source, name: str) -> dict[str, Any]:
     column = source.columns[name]
-    if not column.categories:
+    if column.kind == "text":
+        return {"name": name, "text": column.values[0][:_SHOWN], "longest": max(map(len, column.values))}
+    if column.kind == "number":
         return {"name": name, "low": float(column.values.min()), "high": float(column.values.max())}
     counts = np.bincount(column.values, minlength=len(column.categories))
     return {"name": name, "categories": list(column.categories), "counts": counts.tolist()}

@@ -1,12 +1,13 @@
 """From a source to batches: encoding in chunks (into a file where it is large), and a data order that is a function of the step.
 
-N items, B batch, * the example's shape.
+N items, B batch, * the example's shape; L ids of a running text in windows of T.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
+import mmap
 import os
 import shutil
 import tempfile
@@ -23,15 +24,18 @@ from ..core.errors import BadInput
 from .download import cache_folder
 from .pictures import Pictures
 from .source import Items
+from .spill import Spill
+from .text import TextCodec
 
 _CHUNK = 1024
 _IN_MEMORY = 1 << 30
 _COPIED = 256 << 20
+_STREAM_IN_MEMORY = 128 << 20
 
 
 def take(items: Items, index: np.ndarray) -> Items:
     """The items numbered `index`, (M,) int64: still unread where they are files or more than fits in memory."""
-    if isinstance(items, np.ndarray) and (len(items) == 0 or items[:1].nbytes * len(index) <= _COPIED):
+    if isinstance(items, np.ndarray) and items.dtype != object and (len(items) == 0 or items[:1].nbytes * len(index) <= _COPIED):
         return items[index]
     if isinstance(items, Pictures):
         return items.subset(index)
@@ -43,6 +47,16 @@ class Rows(Sequence[Any]):
 
     def __init__(self, items: Items, index: np.ndarray) -> None:
         self._items, self._index = items, index
+
+    @property
+    def whole(self) -> Items:
+        """All the items that these are some of."""
+        return self._items.whole if isinstance(self._items, Rows) else self._items
+
+    @property
+    def rest(self) -> Rows:
+        """The items that these are not."""
+        return Rows(self._items, np.setdiff1d(np.arange(len(self._items)), self._index))
 
     def __len__(self) -> int:
         return len(self._index)
@@ -111,6 +125,48 @@ class Dataset:
         """(x, conditions) of the examples numbered `index`, (B,) int64, as tensors of the stored formats; copies."""
         conditions = {name: torch.from_numpy(np.ascontiguousarray(values[index])) for name, values in self.condition.items()}
         return torch.from_numpy(np.ascontiguousarray(self.x[index])), conditions
+
+
+def encode_stream(codec: TextCodec, items: Items, index: np.ndarray, *, limit: int = _STREAM_IN_MEMORY) -> np.ndarray:
+    """(L,) ids of the consecutive passages numbered `index`, as if they were one string, encoded about a million characters at a time.
+
+    Above `limit` bytes the result lies in a nameless temporary file in the cache folder, mapped into memory, gone with
+    the array. Raises BadInput where the disk has no room.
+    """
+    spill = Spill(codec.dtype, limit)
+    for ids in codec.blocks(take(items, index)):
+        spill.add(ids)
+    return spill.whole()
+
+
+class Windows(Dataset):
+    """The windows of T ids of one stream, side by side; a shift moves all their borders. There are no conditions."""
+
+    def __init__(self, ids: np.ndarray, window: int) -> None:
+        """`ids` (L,), perhaps mapped from a file; `window` is T. Raises BadInput where there is not one whole window."""
+        self.ids, self.window = ids, window
+        count = len(ids) // window
+        if not count:
+            raise BadInput(f"a part of the text has {len(ids):,} ids, less than one window of {window:,}; set codec.window lower.")
+        super().__init__(ids[: count * window].reshape(count, window))
+        self.tail = ids[count * window :]
+        """(fewer than T,) the ids after the last whole window."""
+
+    def rows(self, index: np.ndarray, shift: int | np.ndarray = 0) -> tuple[Tensor, dict[str, Tensor]]:
+        """((B,T) ids of the windows that begin at index * T + shift, {}): past the end they go on at the beginning.
+
+        `shift`: one for all, or (B,1) one each.
+        """
+        places = (np.asarray(index, dtype=np.int64)[:, None] * self.window + shift + np.arange(self.window)) % len(self.ids)
+        found = np.ascontiguousarray(self.ids[places])
+        self._forget()
+        return torch.from_numpy(found), {}
+
+    def _forget(self) -> None:
+        """Lets go of the pages of a mapped stream, which would else count as the program's memory until another needs it."""
+        mapped = getattr(self.ids, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class Order:

@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx
+from . import arrays, builtin, cifar, folder, idx, text_open
 from .columns import column, split_word
 from .files import Files, FolderFiles, ZipFiles, hidden
 from .pictures import Pictures
@@ -33,6 +33,17 @@ class _Candidate:
     open: Callable[[], Source]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What was asked for beside the data."""
+
+    kind: str | None = None
+    condition: tuple[str, ...] = ()
+    progress: Progress | None = None
+    alone: bool = False
+    """The path is one file's own."""
+
+
 def open_source(
     data: Any,
     *,
@@ -41,11 +52,11 @@ def open_source(
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Source:
-    """Opens `data`: a built-in name, a path, an array or tensor, (x, labels), {"x": ..., "label": ...} or a list of pictures.
+    """Opens `data`: a built-in name, a path, an array or tensor, (x, labels), {"x": ..., "label": ...}, a list of pictures or of str.
 
-    `kind` overrides the kind found. `condition` names the columns to condition on, "none" for none; by default the
-    class label, where there is one. `offline` forbids fetching. `progress` is told of a download's bytes and of
-    pictures read; without it a bar is shown on a terminal.
+    `kind` overrides the kind found; "lines" is text whose lines are items. `condition` names the columns to condition on,
+    "none" for none; by default the class label, where there is one, and the source of pairs of texts. `offline` forbids
+    fetching. `progress` is told of a download's bytes and of pictures read; without it a bar is shown on a terminal.
     Raises BadInput with what is wrong and what to do, UnknownName for a kind or condition that isn't there.
     """
     if kind is not None:
@@ -53,15 +64,16 @@ def open_source(
     if isinstance(data, Source):
         source = data
     elif isinstance(data, (str, Path)):
-        source = _open_name(str(data), kind, offline, progress)
+        wish = _Wish(kind, tuple(_names(condition)), progress)
+        source = _open_name(str(data), wish, offline)
     else:
         source = _open_memory(data, kind)
-    if kind is not None and source.kind != kind:
+    if kind is not None and source.kind != ("text" if kind in text_open.KINDS else kind):
         raise BadInput(f"{source.name} holds data of the kind {source.kind!r} and can't be read as {kind!r}.")
     return _conditions(_useful(source), condition)
 
 
-def _open_name(name: str, kind: str | None, offline: bool, progress: Progress | None) -> Source:
+def _open_name(name: str, wish: _Wish, offline: bool) -> Source:
     if not name.strip():
         raise BadInput("no data was named; give a built-in name (digits) or a path.")
     plain = builtin.is_name(name)
@@ -69,10 +81,10 @@ def _open_name(name: str, kind: str | None, offline: bool, progress: Progress | 
         return found
     path = Path(name).expanduser()
     if plain and (not path.exists() or _in_data_folder(name)):
-        path = builtin.place(name, offline, progress) or path
+        path = builtin.place(name, offline, wish.progress) or path
     if not path.exists():
         raise BadInput(_missing(name))
-    return open_path(path, kind, builtin.canonical(name) if plain else None, progress)
+    return _open_path(path, builtin.canonical(name) if plain else None, wish)
 
 
 def _in_data_folder(name: str) -> bool:
@@ -89,7 +101,7 @@ def _missing(name: str) -> str:
     return f"there is no file or folder {name!r}{f'; did you mean {hint!r}?' if hint else '.'}{known}"
 
 
-def open_path(path: Path, kind: str | None = None, name: str | None = None, progress: Progress | None = None) -> Source:
+def _open_path(path: Path, name: str | None, wish: _Wish) -> Source:
     """The one data set in a file, folder or zip. Raises BadInput where there is none, or more than one."""
     name = name or path.resolve().name
     try:
@@ -98,13 +110,13 @@ def open_path(path: Path, kind: str | None = None, name: str | None = None, prog
         elif path.suffix.lower() == ".zip":
             files = ZipFiles(path)
         else:
-            files = FolderFiles(path.parent, _with_partners(path))
+            files, wish = FolderFiles(path.parent, _with_partners(path)), replace(wish, alone=True)
             if not files.sizes[path.name]:
                 raise BadInput(f"{path} is empty (0 bytes).")
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror or error}.") from error
     notes: list[str] = []
-    found = _candidates(name, files, kind, notes, progress)
+    found = _candidates(name, files, wish, notes)
     if not found:
         raise BadInput(_nothing(path, files))
     if len(found) > 1:
@@ -122,8 +134,14 @@ def _with_partners(path: Path) -> list[str]:
     return [path.name, *[name for name in (partner, partner.removesuffix(".gz")) if (path.parent / name).is_file()][:1]]
 
 
-def _candidates(name: str, files: Files, kind: str | None, notes: list[str], progress: Progress | None) -> list[_Candidate]:
-    """All data sets among the files; `notes` hears of what was counted once or left alone."""
+def _candidates(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Candidate]:
+    """All data sets among the files; texts count only where there is nothing else, for they often lie beside other data."""
+    found = [] if wish.kind in text_open.KINDS else _no_text(name, files, wish, notes)
+    return found or _texts(name, files, wish)
+
+
+def _no_text(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Candidate]:
+    """Arrays and pictures among the files; `notes` hears of what was counted once or left alone."""
     found: list[_Candidate] = []
     if cifar.archive(files) or cifar.batches(files):
         found.append(_Candidate(cifar.archive(files) or "data_batch_*.bin", partial(cifar.open_cifar, name, files)))
@@ -131,15 +149,24 @@ def _candidates(name: str, files: Files, kind: str | None, notes: list[str], pro
     notes.extend(said)
     for label, group in groups.items():
         title = name if len(groups) == 1 else label
-        found.append(_Candidate(label or "IDX files", partial(idx.open_idx, title, files, group, kind, builtin.CLASS_NAMES)))
-    found.extend(_array_candidates(name, files, kind))
+        found.append(_Candidate(label or "IDX files", partial(idx.open_idx, title, files, group, wish.kind, builtin.CLASS_NAMES)))
+    found.extend(_array_candidates(name, files, wish.kind))
     pictures = folder.pictures_in(files)
     if isinstance(files, FolderFiles):
-        found.extend(_zip_candidates(name, files, kind, notes, pictures, progress))
+        found.extend(_zip_candidates(name, files, wish, notes, pictures))
     if found and 0 < len(pictures) <= _STRAY_PICTURES:
         notes.append(f"left alone: {', '.join(pictures)}")
     elif pictures:
-        found.append(_Candidate(f"{len(pictures):,} pictures", partial(folder.open_pictures, name, files, pictures, files, progress)))
+        found.append(_Candidate(f"{len(pictures):,} pictures", partial(folder.open_pictures, name, files, pictures, files, wish.progress)))
+    return found
+
+
+def _texts(name: str, files: Files, wish: _Wish) -> list[_Candidate]:
+    """Texts among the files, or in the zips among them."""
+    found = [_Candidate(label, opened) for label, opened in text_open.found_text(name, files, wish.kind, wish.condition, wish.alone)]
+    for file in [file for file in files.sizes if file.lower().endswith(".zip")] if isinstance(files, FolderFiles) else []:
+        inner = text_open.found_text(name, ZipFiles(files.where / file), wish.kind, wish.condition, False)
+        found += [_Candidate(f"{file}: {label}", opened) for label, opened in inner]
     return found
 
 
@@ -180,9 +207,7 @@ def _split_files(name: str, files: Files, many: Sequence[str], kind: str | None)
     return arrays.from_mapping(name, merged, kind)
 
 
-def _zip_candidates(
-    name: str, files: FolderFiles, kind: str | None, notes: list[str], pictures: Sequence[str], progress: Progress | None
-) -> list[_Candidate]:
+def _zip_candidates(name: str, files: FolderFiles, wish: _Wish, notes: list[str], pictures: Sequence[str]) -> list[_Candidate]:
     """Data sets inside the folder's zips; a zip whose pictures also lie unpacked beside it counts once."""
     found = []
     unpacked = {PurePosixPath(picture).name for picture in pictures}
@@ -193,24 +218,27 @@ def _zip_candidates(
             notes.append(f"{file} holds the pictures that lie beside it, counted once")
             continue
         if inside:
-            found.append(_Candidate(file, partial(folder.open_pictures, name, inner, inside, files, progress)))
+            found.append(_Candidate(file, partial(folder.open_pictures, name, inner, inside, files, wish.progress)))
         else:
-            found.extend(_Candidate(f"{file}: {part.label}", part.open) for part in _candidates(name, inner, kind, notes, progress))
+            found.extend(_Candidate(f"{file}: {part.label}", part.open) for part in _no_text(name, inner, wish, notes))
     return found
 
 
 def _nothing(path: Path, files: Files) -> str:
     names = list(files.sizes)
     if not names:
-        return f"{path} is empty: it holds no files. Put pictures (or an .npz, .npy or IDX file) there."
+        return f"{path} is empty: it holds no files. Put pictures, texts (or an .npz, .npy or IDX file) there."
     shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-    reads = "pictures (PNG, JPEG, ...), .npz, .npy and IDX files, and zips of them"
+    texts = "text (.txt, .jsonl, pairs in .tsv, .csv or NAME.de and NAME.en)"
+    reads = f"pictures (PNG, JPEG, ...), {texts}, .npz, .npy and IDX files, and zips of them"
     if path.is_file() and path.suffix.lower() != ".zip":
-        return f"{path} isn't data of a kind that is read; this version reads {reads}."
+        return f"{path} isn't data of a kind that is read; this version reads {reads} (and any text file with --kind text)."
     return f"{path} holds no data of a kind that is read: only {shown}. This version reads {reads}."
 
 
 def _open_memory(data: Any, kind: str | None) -> Source:
+    if (texts := text_open.in_memory(data)) is not None:
+        return texts
     if isinstance(data, (np.ndarray, torch.Tensor)):
         return arrays.from_mapping("array", {"x": _numpy(data)}, kind)
     if isinstance(data, Mapping):
@@ -223,7 +251,8 @@ def _open_memory(data: Any, kind: str | None) -> Source:
         raise BadInput(f"a pair must be (items, labels) of one length, but the lengths are {len(data[0])} and {np.size(data[1])}.")
     if isinstance(data, list) and data:
         return arrays.from_sequence("arrays", [_numpy(item) for item in data])
-    raise BadInput(f"data must be a name, a path, an array, (items, labels) or {{'x': ..., 'label': ...}}, not {type(data).__name__}.")
+    takes = "a name, a path, an array, a list of str, (items, labels) or {'x': ..., 'label': ...}"
+    raise BadInput(f"data must be {takes}, not {type(data).__name__}.")
 
 
 def _numpy(value: Any) -> np.ndarray:
@@ -243,7 +272,8 @@ def _useful(source: Source) -> Source:
             del columns[name]
     different, constant, looked = _variety(source)
     if not different and len(source.items) > 1:
-        raise BadInput(f"all {len(source.items):,} items of {source.name} are identical; there is nothing to learn from them.")
+        alike = "the characters" if source.ordered else f"{len(source.items):,} items"
+        raise BadInput(f"all {alike} of {source.name} are identical; there is nothing to learn from them.")
     if constant:
         whole = "" if looked == len(source.items) else f" of {looked:,} looked at"
         notes.append(f"{constant:,} pictures{whole} are of one colour throughout; if that isn't meant, remove them")
@@ -253,6 +283,11 @@ def _useful(source: Source) -> Source:
 def _variety(source: Source) -> tuple[bool, int, int]:
     """(whether items differ, how many pictures are constant, how many were looked at for that)."""
     items = source.items
+    if source.kind == "text" and source.ordered:
+        # Passages of a text that repeats itself may be alike; there is something to learn as long as its letters differ.
+        return any(item.strip(items[0][:1]) for item in items), 0, 0
+    if source.kind == "text":
+        return any(items[row] != items[0] for row in range(1, len(items))), 0, 0
     if isinstance(items, Pictures):
         facts = items.facts
         return len(np.unique(facts.digests)) > 1, int((facts.lows == facts.highs).sum()), len(items)
@@ -268,9 +303,14 @@ def _conditions(source: Source, condition: str | Sequence[str] | None) -> Source
     if condition is None:
         default = ("label",) if "label" in source.columns and source.columns["label"].categories else ()
         return replace(source, conditions=source.conditions or default)
-    names = [part.strip() for part in condition.split(",")] if isinstance(condition, str) else list(condition)
-    names = [] if names == ["none"] else names
+    names = _names(condition)
     for name in names:
         if name not in source.columns:
             raise UnknownName("condition", name, source.columns)
     return replace(source, conditions=tuple(names))
+
+
+def _names(condition: str | Sequence[str] | None) -> list[str]:
+    """The names of the columns asked for."""
+    names = [part.strip() for part in condition.split(",")] if isinstance(condition, str) else list(condition or ())
+    return [] if names == ["none"] else names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,12 +14,19 @@ Items: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One value an item that can serve as a condition: class ids (0..len(categories)-1) or real numbers."""
+    """One value an item that can serve as a condition: class ids (0..len(categories)-1), real numbers or texts."""
 
     name: str
     values: np.ndarray
     categories: tuple[str, ...] = ()
-    """Class names in order; () = real numbers."""
+    """Class names in order; () = real numbers, or texts in an array of objects."""
+
+    @property
+    def kind(self) -> Literal["category", "number", "text"]:
+        """What the values are."""
+        if self.categories:
+            return "category"
+        return "text" if self.values.dtype == object else "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +50,5 @@ class Source:
     """The rule by which the kind was chosen, in a sentence."""
     conditions: tuple[str, ...] = ()
     """The columns that a model is conditioned on; the other columns serve splitting and judging only."""
+    ordered: bool = False
+    """Whether the items are consecutive pieces of one thing, so that a split goes by position."""

@@ -1,4 +1,4 @@
-"""What anyone could have used: every element drawn on its own, and copies of the training data with a little noise.
+"""What anyone could have used: every element drawn on its own, and copies of the training data a little changed.
 
 B batch, * the example's shape, M items kept, C classes. Both keep a random sample of the training data.
 """
@@ -93,6 +93,11 @@ class _Kept(Generator):
         place = self.first[group] + (u.double() * self.count[group]).long()
         return self.order[place]
 
+    def _elements(self, condition: Condition, noise: Noise) -> Tensor:
+        """(B,*) x whose every element is that of a kept item of its own."""
+        chosen = self._draw(condition, noise.uniform(self.spec.shape, "item"))
+        return lift(self.spec, self.items.flatten(1).gather(0, chosen.flatten(1)).view(chosen.shape))
+
 
 class Independent(_Kept):
     """Every element from its own empirical distribution (that of the kept items), whatever the others are: shuffled columns."""
@@ -103,27 +108,33 @@ class Independent(_Kept):
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """No dials."""
-        chosen = self._draw(condition, noise.uniform(self.spec.shape, "item"))
-        flat = self.items.flatten(1)
-        x = lift(self.spec, flat.gather(0, chosen.flatten(1)).view(chosen.shape))
-        return _end(self.spec, x)
+        return _end(self.spec, self._elements(condition, noise))
 
 
 class CopyNoise(_Kept):
-    """A kept item with normal noise of standard deviation 0.05: what a model that only remembers would make."""
+    """A kept item a little changed: what a model that only remembers would make. Real values get normal noise of standard deviation
+    0.05; of ids, 5 % are replaced by those of other kept items at the same place (stops stay where they are)."""
 
     SPREAD = 0.05
+    REPLACED = 0.05
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
-        if isinstance(spec, Tokens | Row):
-            return "copy-noise adds noise to real-valued arrays, not to ids or mixed rows"
+        if isinstance(spec, Row):
+            return "copy-noise changes arrays and sequences of ids, not mixed rows"
         return refuses_conditions(conditions)
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """No dials."""
         chosen = self._draw(condition, noise.uniform((), "item"))
-        return lift(self.spec, self.items[chosen]) + self.SPREAD * noise.normal(self.spec.shape, "noise")
+        x = lift(self.spec, self.items[chosen])
+        if not isinstance(self.spec, Tokens):
+            return x + self.SPREAD * noise.normal(self.spec.shape, "noise")
+        other = self._elements(condition, noise.under("replaced"))
+        changed = noise.uniform(self.spec.shape, "changed") < self.REPLACED
+        if self.spec.stop is not None:
+            changed &= (x != self.spec.stop) & (other != self.spec.stop)
+        return torch.where(changed, other, x)
 
 
 def _end(spec: Spec, x: Tensor) -> Tensor:

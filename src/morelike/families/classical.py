@@ -299,7 +299,8 @@ class GMM(Generator, Density):
         self._maximise()
         self.score[0], self.score[1] = now, 0.0
         self.turn += 1
-        return math.isfinite(before) and now - before < self.settings.tolerance * elements(self.spec)
+        # under other data than before (continued from a saved mixture) the score may fall: no sign of an end
+        return math.isfinite(before) and abs(now - before) < self.settings.tolerance * elements(self.spec)
 
     def _start(self) -> None:
         """Fills the sums from the kept sample, each item in its nearest of K centres."""

@@ -39,7 +39,11 @@ def judges_net(data: Prepared, audience: Audience) -> tuple[Extractor, Classifie
     """The learned extractor and, where there are labels, the classifier; None for data that needs none (plain vectors)."""
     if not spatial(data.codec.spec):
         return None
-    key = hashlib.sha256(f"{VERSION} {data.split.fingerprint} {sorted(data.conditions)} {data.codec.spec}".encode()).hexdigest()[:16]
+    facts = f"{VERSION} {data.split.fingerprint} {sorted(data.conditions)} {data.codec.spec}"
+    if data.recast:
+        # the same data under another model's codecs
+        facts += f" {data.codec.state()} {[codec.state() for codec in data.conditions.values()]}"
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
     folder = cache_folder() / "features" / key
     net = _cached(folder) or _train(data, folder, audience)
     short = package.read_card(folder)["files"][package.FILES[0]][:8]

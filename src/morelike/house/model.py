@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused
-from . import judging, package
+from ..maths.decoding import cut_at
+from . import bayes, between, judging, package, texts
 from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
+from .recast import Codecs
 from .sampling import conditions_for
 from .sampling import draw as draw_from
 
@@ -51,26 +53,99 @@ class Model:
         """What is known of the model: family, data, recipe, scores with intervals, licence."""
         return self.package.card
 
-    def sample(self, n: int = 1, where: Mapping[str, Any] | None = None, seed: int = 0, **dials: Any) -> Any:
-        """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D).
+    def sample(
+        self, n: int = 1, where: Mapping[str, Any] | None = None, seed: int = 0, *, constraint: str | None = None,
+        stop: Sequence[str] = (), **dials: Any,
+    ) -> Any:  # fmt: skip
+        """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D), a list of n texts.
 
         `where` fixes conditions ({"label": 3}); others are drawn from the training histogram. `dials` are the family's own
-        (steps, guidance, temperature). Raises UnknownName for a condition or class that isn't there, BadInput for n < 1.
+        (steps, guidance, temperature). For text, `constraint` ("regex:...", "json:...", "slots:...", "span:...") says what the text must
+        be, and each text is cut where the first of the `stop` strings begins. Raises UnknownName for a condition or class that isn't
+        there, BadInput for n < 1, Refused for a constraint that nothing satisfies.
         """
-        return self.sample_with_conditions(n, where, seed, **dials)[0]
+        return self.sample_with_conditions(n, where, seed, constraint=constraint, stop=stop, **dials)[0]
 
     def sample_with_conditions(
-        self, n: int, where: Mapping[str, Any] | None = None, seed: int = 0, **dials: Any
-    ) -> tuple[Any, dict[str, np.ndarray]]:
+        self, n: int, where: Mapping[str, Any] | None = None, seed: int = 0, *, constraint: str | None = None,
+        stop: Sequence[str] = (), **dials: Any,
+    ) -> tuple[Any, dict[str, np.ndarray]]:  # fmt: skip
         """As `sample`, with the condition of each item: ids (n,1)."""
-        x, condition = self.draw(n, where, seed, **dials)
-        return self.codec.decode(x.numpy()), {name: value.numpy() for name, value in condition.items()}
+        if stop:
+            texts.codec_of(self.package, "be cut at a string")
+        if constraint is None:
+            x, condition = self.draw(n, where, seed, **dials)
+        else:
+            check_count(n)
+            condition = conditions_for(self.package, n, where or {}, seed)
+            x = texts.draw_under(self.package, n, condition, texts.Wish(seed=seed, constraint=constraint, dials=dials))
+        items = self.codec.decode(x.numpy())
+        shown = [cut_at(item, stop) for item in items] if stop else items
+        return shown, {name: value.numpy() for name, value in condition.items()}
 
     def draw(self, n: int, where: Mapping[str, Any] | None, seed: int, **dials: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """(x (n,*), conditions): what `sample` decodes."""
         check_count(n)
-        condition = conditions_for(n, self.package.conditions, self.card.get("histograms", {}), where or {}, seed)
+        condition = conditions_for(self.package, n, where or {}, seed)
         return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials), condition
+
+    def stream(
+        self, text: str = "", n: int = 1, length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,
+        constraint: str | None = None, stop: Sequence[str] = (), **dials: Any,
+    ) -> texts.Extension:  # fmt: skip
+        """As `extend`, while it is drawn: iterating gives the fresh letters of each of the n texts, id by id; `notes` are sentences on
+        the prompt. Everything wrong is raised before the first."""
+        return texts.extension(self.package, text, n, length, texts.Wish(where or {}, seed, constraint, stop, dials))
+
+    def extend(
+        self, text: str = "", n: int = 1, length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,
+        constraint: str | None = None, stop: Sequence[str] = (), **dials: Any,
+    ) -> list[str]:  # fmt: skip
+        """n ways to go on from a text, without the text itself; at most `length` ids each, by default what the model's window holds.
+
+        The constraint is on what is written. Raises Refused for a model that doesn't `Continues`, naming the families that do, and for
+        a constraint that nothing satisfies.
+        """
+        return self.stream(text, n, length, where=where, seed=seed, constraint=constraint, stop=stop, **dials).whole()
+
+    def restore(
+        self, text: str, n: int = 1, gap_length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,
+        constraint: str | None = None, **dials: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """{"variants": [{"text", "gaps", "nats_per_id"}], "notes"}: n ways to fill the gaps, written ___, the likeliest first.
+
+        `gap_length` in ids; by default several lengths are tried. The constraint is on each gap. Raises BadInput where there is no gap.
+        """
+        return texts.restore(self.package, text, n, gap_length, texts.Wish(where or {}, seed, constraint, (), dials))
+
+    def translate(
+        self, lines: str | Sequence[str], *, where: Mapping[str, Any] | None = None, seed: int = 0, constraint: str | None = None,
+        stop: Sequence[str] = (), **dials: Any,
+    ) -> Any:  # fmt: skip
+        """A translation of a text, or of each of a list of texts: beam search of width 4 (dial `beam`). An empty one stays empty."""
+        wish = texts.Wish(where or {}, seed, constraint, stop, dials)
+        found, _ = texts.translate(self.package, [lines] if isinstance(lines, str) else lines, wish)
+        return found[0] if isinstance(lines, str) else found
+
+    def explain(self, text: str, where: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """How surprising each piece of a text is, in nats given those before it, as `morelike explain --json` prints it."""
+        return texts.explain(self.package, text, where or {})
+
+    def interpolate(self, start: Any, end: Any, n: int = 7, where: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+        """n raw items from one to the other: texts, paths of pictures, rows of numbers or raw items; two seeds for a model that can't
+        find the latent of an item."""
+        return between.interpolate(self.package, (start, end), n, where or {}, seed)[0]
+
+    def classify(
+        self, item: Any = None, *, data: Any = None, where: Mapping[str, Any] | None = None, audience: Audience | None = None,
+        offline: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Which class an item is of, by Bayes' rule; without an item, how well held-out data is classified (by default the recipe's), as
+        `morelike classify --json` prints it."""
+        if item is not None:
+            return bayes.classify_one(self.package, item, dict(where or {}))
+        bayes.classifier(self.package)
+        return bayes.classify_data(self.package, self._opened(data, offline), audience or Silent())
 
     @property
     def precision(self) -> str:
@@ -87,14 +162,18 @@ class Model:
 
         `data`: as for `train`; by default the recipe's own source. Writes `report.html` and the card's scores where the model lies.
         """
+        return self.judge_prepared(self._opened(data, offline), audience or Silent())
+
+    def _opened(self, data: Any, offline: bool) -> Prepared:
+        """The recipe's own data, or other data taken like it. Raises BadInput where it can't be opened."""
         if data is None and self.package.recipe.data == "memory":
-            raise BadInput("this model was trained on data in memory: pass the data to judge it")
+            raise BadInput("this model was trained on data in memory: pass the data")
         try:
-            prepared = prepare(self.package.recipe, data, offline=offline)
+            codecs = Codecs("the model", self.codec, self.package.conditions) if self.package.recipe.start is not None else None
+            return prepare(self.package.recipe, data, offline=offline, codecs=codecs)
         except BadInput as error:
             hint = " (this is where the recipe has its data; where it lies elsewhere now, say so: --data PATH)"
             raise BadInput(f"{error}{hint if data is None else ''}") from error
-        return self.judge_prepared(prepared, audience or Silent())
 
     def judge_prepared(self, prepared: Prepared, audience: Audience) -> dict[str, Any]:
         """As `judge`, on data that is open already."""
@@ -140,6 +219,8 @@ class Model:
             raise BadInput("this model has no folder to copy from")
         new = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copytree(self.folder, new, ignore=shutil.ignore_patterns("training", "*.new"))
+        if "base" in self.card:
+            package.write_card(new, package.rebased(self.card, self.folder, target))
         os.replace(new, target)
         return target
 

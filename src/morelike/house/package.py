@@ -22,10 +22,11 @@ from torch import Tensor
 
 from .. import __version__
 from ..core import registry
-from ..core.abilities import abilities
+from ..core.abilities import Density, abilities
 from ..core.contract import Codec, Trainable
 from ..core.errors import BadPackage, Refused
-from ..core.spec import elements, spec_from_json, spec_to_json
+from ..core.spec import Tokens, elements, lift, lift_all, spec_from_json, spec_to_json
+from ..nets.adapter import adapt, addon
 from ..training.state import put, weights
 from .build import build, resolved
 from .recipe import OWN, Recipe
@@ -38,6 +39,7 @@ _CARD = {
     "recipe": dict, "versions": dict, "files": dict,
 }  # fmt: skip
 """What every card holds."""
+_LARGEST_RANK = 1024
 _LARGEST_EXAMPLE = 1 << 28
 """Most numbers in one example that a card may claim."""
 FILES = ("weights.safetensors", "codec.safetensors", "samples/samples.safetensors")
@@ -53,6 +55,8 @@ class Package:
     recipe: Recipe
     card: dict[str, Any] = field(default_factory=dict)
     """What `card.json` says beyond the parts: scores, data, plan, licence."""
+    pools: dict[str, Tensor] = field(default_factory=dict)
+    """Held-out values of each condition that is no class, to draw it from."""
 
 
 def save(package: Package, folder: Path, samples: Mapping[str, Tensor] | None = None) -> None:
@@ -61,9 +65,9 @@ def save(package: Package, folder: Path, samples: Mapping[str, Tensor] | None = 
     (folder / "samples").mkdir(exist_ok=True)
     (folder / "card.json").unlink(missing_ok=True)
     plain, arrays = _split_state({"x": package.codec, **{f"condition {name}": codec for name, codec in package.conditions.items()}})
-    _save_tensors(folder / FILES[0], weights(package.model))
+    _save_tensors(folder / FILES[0], _added(package.model) if package.recipe.tune == "adapter" else weights(package.model))
     _save_tensors(folder / FILES[1], arrays)
-    _save_tensors(folder / FILES[2], dict(samples or {}))
+    _save_tensors(folder / FILES[2], {**(samples or {}), **{f"pool {name}": values for name, values in package.pools.items()}})
     card = {
         **package.card,
         "format": FORMAT,
@@ -109,11 +113,66 @@ def load(folder: Path, custom: type[Trainable] | None = None) -> Package:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadPackage(f"{folder / 'card.json'} is damaged or foreign: {error!r}") from error
     model = build(recipe, spec, conditions, custom=custom)
-    put(model, read_tensors(folder / FILES[0]))
+    if recipe.tune == "adapter":
+        _add_on(model, folder, card)
+    else:
+        put(model, read_tensors(folder / FILES[0]))
     labels = {name.removeprefix("condition "): codec for name, codec in codecs.items()}
     if x.spec != spec or any(conditions.get(name) != codec.spec for name, codec in labels.items()):
         raise BadPackage(f"{folder}: the codecs make other examples than the model learned; the files belong to different models")
-    return Package(model.eval(), x, labels, recipe, card)
+    kept = read_tensors(folder / FILES[2])
+    pools = {name.removeprefix("pool "): lift(conditions[name.removeprefix("pool ")], values)
+             for name, values in kept.items() if name.removeprefix("pool ") in conditions and name.startswith("pool ")}
+    return Package(model.eval(), x, labels, recipe, card, pools)
+
+
+def _add_on(model: Trainable, folder: Path, card: Mapping[str, Any]) -> None:
+    """Fills a model with its base's weights and puts the folder's add-on to them. Raises BadPackage."""
+    put(model, read_tensors(base_of(folder, card) / FILES[0]))
+    rank, alpha = card["base"].get("rank"), card["base"].get("alpha")
+    if not isinstance(rank, int) or not 1 <= rank <= _LARGEST_RANK or not isinstance(alpha, int | float):
+        raise BadPackage(f"{folder / 'card.json'} is damaged or foreign: an add-on of rank {rank!r}, alpha {alpha!r}")
+    adapt(model, rank, alpha)
+    saved = read_tensors(folder / FILES[0])
+    if _added(model).keys() != saved.keys():
+        raise BadPackage(f"{folder / FILES[0]} is no add-on of this model")
+    put(model, {**weights(model), **saved})
+
+
+def _added(model: Trainable) -> dict[str, Tensor]:
+    """What a run that trains an add-on changes: the add-on, and buffers. What it stands on stays where it is."""
+    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return {**{name: value for name, value in weights(model).items() if name not in parameters}, **addon(model)}
+
+
+def base_of(folder: Path, card: Mapping[str, Any]) -> Path:
+    """The folder of the model that an add-on stands on: beside the add-on as when it was made, else as it was named then.
+
+    Raises BadPackage, naming both, where it is at neither place or has other weights.
+    """
+    base = card.get("base")
+    if not isinstance(base, Mapping) or not all(isinstance(base.get(key), str) for key in ("path", "given", "weights")):
+        raise BadPackage(f"{folder / 'card.json'} is damaged or foreign: it is an add-on and names no base")
+    places = list(dict.fromkeys((Path(os.path.normpath(folder / base["path"])), Path(base["given"]))))
+    found = [place for place in places if (place / FILES[0]).is_file()]
+    for place in found:
+        if _digest(place / FILES[0]) == base["weights"]:
+            return place
+    if not found:
+        where = " nor ".join(str(place) for place in places)
+        raise BadPackage(f"{folder} is an add-on to {base['given']}, which is not there ({where}): put that model back")
+    raise BadPackage(f"{folder} is an add-on to {base['given']}, but the weights of {found[0]} are others than those it was trained on")
+
+
+def rebased(card: Mapping[str, Any], folder: Path, target: Path) -> dict[str, Any]:
+    """The card of an add-on that moves from `folder` to `target`: its base is named from there."""
+    path = os.path.relpath(base_of(folder, card).resolve(), target.resolve())
+    return {**card, "base": {**card["base"], "path": Path(path).as_posix()}}
+
+
+def weights_digest(card: Mapping[str, Any]) -> str:
+    """SHA-256 of the weights' file, as the card has it."""
+    return str(card["files"].get(FILES[0]))
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -157,13 +216,40 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise BadPackage(f"{path} can't be read as safetensors ({error}): truncated, foreign, or a pickle, never opened") from error
 
 
+def kept_samples(package: Package, n: int, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """n samples under n rows of conditions, to be kept beside the model; of ids also their log-probability, where it is exact."""
+    x = draw(package.model, n, condition, seed=0)
+    kept = {"x": x, **{f"condition {name}": value for name, value in condition.items()}}
+    if isinstance(package.model.spec, Tokens) and isinstance(package.model, Density) and package.model.tight == "exact":
+        kept["log_prob"] = _log_prob(package.model, x, condition)
+    return kept
+
+
+def _log_prob(model: Density, x: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+    """(n,) nats, on the CPU."""
+    device = model.device  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        own = lift_all(model.conditions, {name: value.to(device) for name, value in condition.items()})  # type: ignore[attr-defined]
+        return model.log_prob(x.to(device), own).cpu()
+
+
 def redraw_difference(package: Package, samples: Mapping[str, Tensor]) -> float:
-    """The largest difference between the package's kept samples and the same ones drawn now, in x's units. Raises BadPackage
-    where none are kept."""
+    """The largest difference between the package's kept samples and now, in x's units: real numbers are drawn again.
+
+    Of ids the log-probability is compared, in nats, where one was kept: on another machine rounding may flip an id, after which all
+    are others. Without it they are drawn again, and the answer is how many differ. Raises BadPackage where none are kept.
+    """
     if "x" not in samples or samples["x"].shape[1:] != package.model.spec.shape:
         raise BadPackage(f"{FILES[2]} holds no samples of this model")
     condition = {name.removeprefix("condition "): value for name, value in samples.items() if name.startswith("condition ")}
+    if "log_prob" in samples and isinstance(package.model, Density):
+        now = _log_prob(package.model, samples["x"], condition)
+        if now.shape != samples["log_prob"].shape:
+            raise BadPackage(f"{FILES[2]} holds {len(samples['log_prob'])} log-probabilities of {len(now)} samples")
+        return float((now.double() - samples["log_prob"].double()).abs().max())
     x = draw(package.model, len(samples["x"]), condition, seed=0)
+    if isinstance(package.model.spec, Tokens):
+        return float((x != samples["x"]).sum())
     return float((x.double() - samples["x"].double()).abs().max())
 
 

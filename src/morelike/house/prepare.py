@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from ..core import registry
 from ..core.contract import Codec
 from ..core.errors import BadInput, UnknownName
 from ..core.spec import Conditions, lift
-from ..data.loader import Dataset, Order, encode_all, take
+from ..data.loader import Dataset, Order, Windows, encode_all, encode_stream, take
 from ..data.open import open_source
-from ..data.source import Source
+from ..data.source import Column, Source
 from ..data.split import Split, make_split
+from ..data.text import TextCodec
+from .recast import COLUMN_CODECS, Codecs, recast
 from .recipe import Recipe
+
+POOL = 100
 
 
 @dataclass(slots=True)
@@ -33,18 +38,35 @@ class Prepared:
     train: Dataset
     validation: Dataset
     holdout: Dataset
+    said: tuple[str, ...] = ()
+    """What was changed to suit the codecs of a model that exists, in sentences."""
+    recast: bool = False
+    """Whether the codecs are those of such a model."""
 
     @property
     def specs(self) -> Conditions:
         return {name: codec.spec for name, codec in self.conditions.items()}
 
     @property
+    def label(self) -> str | None:
+        """The first condition that is a class, by which samples are shown and judged."""
+        return next((name for name, codec in self.conditions.items() if codec.kind == "category"), None)
+
+    @property
     def histograms(self) -> dict[str, list[int]]:
-        """Training counts of each class of each condition."""
+        """Training counts of each class of each condition that is one."""
         return {
             name: np.bincount(self.train.condition[name].ravel(), minlength=codec.spec.vocab).tolist()  # type: ignore[union-attr]
             for name, codec in self.conditions.items()
+            if codec.kind == "category"
         }
+
+    @property
+    def pools(self) -> dict[str, Tensor]:
+        """At most 100 held-out rows of each condition that is no class, to draw it from."""
+        rows = np.sort(np.argsort(np.random.PCG64(0).random_raw(len(self.holdout)), kind="stable")[:POOL])
+        kept = {name: values for name, values in self.holdout.condition.items() if self.conditions[name].kind != "category"}
+        return {name: torch.from_numpy(np.ascontiguousarray(values[rows])) for name, values in kept.items()}
 
     def raw(self, part: Dataset, rows: np.ndarray | slice | None = None) -> Any:
         """Raw items as a user would get them: encoded and decoded again."""
@@ -55,42 +77,85 @@ class Prepared:
 def raw_of(codec: Codec, stored: np.ndarray) -> Any:
     """Stored levels to raw items, some thousand at a time."""
     parts = [codec.decode(lift(codec.spec, torch.from_numpy(np.array(stored[i : i + 4096]))).numpy()) for i in range(0, len(stored), 4096)]
-    return np.concatenate([np.asarray(part) for part in parts])
+    return np.concatenate([as_items(part) for part in parts])
 
 
-def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False) -> Prepared:
-    """Opens, splits, fits and encodes. `data`: what was passed in memory, else the recipe's own source is opened.
+def as_items(items: Any) -> np.ndarray:
+    """Raw items as an array whose first axis counts them: texts as objects, for numpy's own text type drops what ends in NUL."""
+    if isinstance(items, Sequence) and len(items) and isinstance(items[0], str):
+        found = np.empty(len(items), dtype=object)
+        found[:] = items
+        return found
+    return np.asarray(items)
+
+
+def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: Codecs | None = None) -> Prepared:
+    """Opens, splits, fits and encodes. `data`: what was passed in memory, else the recipe's own source is opened. `codecs`: those of a
+    model that exists, which are not fitted again.
 
     Raises BadInput or UnknownName in a sentence.
     """
-    source = open_source(recipe.data if data is None else data, kind=recipe.kind, offline=offline)
+    asked = recipe.condition
+    if codecs is not None:
+        # which text of a pair is the other's condition is settled by opening it
+        asked = list(codecs.conditions) if any(codec.kind == "text" for codec in codecs.conditions.values()) else None
+    source = open_source(recipe.data if data is None else data, kind=recipe.kind, condition=asked, offline=offline)
     split = make_split(source, recipe.seed)
-    codec_class = registry.kind(source.kind).load()
-    try:
-        codec: Codec = codec_class.fit(take(source.items, split.train), **recipe.codec)  # type: ignore[attr-defined]
-    except TypeError as error:
-        raise BadInput(f"the {source.kind} codec: {error}") from error
-    conditions = _conditions(source, recipe.condition)
+    said: list[str] = []
+    if codecs is not None:
+        source, said = recast(source, codecs)
+        codec, conditions = codecs.x, dict(codecs.conditions)
+    else:
+        codec, conditions = _codec(source, recipe, split.train), _conditions(source, recipe, split.train)
 
     def encoded(rows: np.ndarray) -> Dataset:
-        own = {name: codec.encode(source.columns[name].values[rows]) for name, codec in conditions.items()}
+        if source.ordered and isinstance(codec, TextCodec):
+            return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
+        own = {name: codec.encode(raw_column(source.columns[name], rows)) for name, codec in conditions.items()}
         return Dataset(encode_all(codec, source.items, rows), own)
 
-    return Prepared(source, split, codec, conditions, encoded(split.train), encoded(split.validation), encoded(split.holdout))
+    train, validation, holdout = (encoded(rows) for rows in (split.train, split.validation, split.holdout))
+    return Prepared(source, split, codec, conditions, train, validation, holdout, tuple(said), recast=codecs is not None)
 
 
-def _conditions(source: Source, wish: Sequence[str] | None) -> dict[str, Codec]:
-    """The chosen columns' codecs; by default the class labels."""
-    if wish is None:
-        wish = source.conditions
+def raw_column(column: Column, rows: np.ndarray) -> Any:
+    """A column's values as its codec takes them: ids, texts, or numbers (N,1)."""
+    values = column.values[rows]
+    return values[:, None] if column.kind == "number" else values
+
+
+def _settings(source: Source, recipe: Recipe) -> dict[str, Any]:
+    """The codec's settings: texts that answer texts are learnt in byte pairs where nothing else is said and the extra is there."""
+    chosen = source.conditions if recipe.condition is None else recipe.condition
+    pairs = source.kind == "text" and any(source.columns[name].kind == "text" for name in chosen if name in source.columns)
+    return {"unit": "bpe", **recipe.codec} if pairs and find_spec("tokenizers") else recipe.codec
+
+
+def _codec(source: Source, recipe: Recipe, train: np.ndarray) -> Codec:
+    """The kind's codec, fitted on the training items."""
+    codec_class = registry.kind(source.kind).load()
+    try:
+        codec: Codec = codec_class.fit(take(source.items, train), **_settings(source, recipe))  # type: ignore[attr-defined]
+    except TypeError as error:
+        raise BadInput(f"the {source.kind} codec: {error}") from error
+    return codec
+
+
+def _conditions(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, Codec]:
+    """The chosen columns' codecs, fitted on the training rows; by default those that the source names."""
     found: dict[str, Codec] = {}
-    for name in wish:
+    for name in source.conditions if recipe.condition is None else recipe.condition:
         if name not in source.columns:
             raise UnknownName("condition", name, source.columns)
         column = source.columns[name]
-        if not column.categories:
-            raise BadInput(f"condition {name!r} holds numbers; classes are what this version can condition on")
-        found[name] = registry.kind("category").load().fit((), names=column.categories)  # type: ignore[attr-defined]
+        kind = registry.kind(COLUMN_CODECS[column.kind]).load()
+        if column.kind == "category":
+            found[name] = kind.fit((), names=column.categories)  # type: ignore[attr-defined]
+            continue
+        own = {key: value for key, value in _settings(source, recipe).items() if key != "window"} if column.kind == "text" else {}
+        # `take` leaves the whole column in sight: characters that training lacks are then spelt by bytes.
+        rows = take(column.values, train) if column.kind == "text" else raw_column(column, train)
+        found[name] = kind.fit(rows, **own)  # type: ignore[attr-defined]
     return found
 
 
@@ -102,14 +167,26 @@ class Feed:
 
     def rows(self, step: int) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         positions, rows = self.order.epoch_rows(step) if self.by_pass else self.order.rows(step)
+        if isinstance(self.dataset, Windows):
+            return torch.from_numpy(positions), self.dataset.rows(rows, self._shifts(positions)[:, None])[0], {}
         x, condition = self.dataset.rows(rows)
         return torch.from_numpy(positions), x, condition
+
+    def _shifts(self, positions: np.ndarray) -> np.ndarray:
+        """(B,) where the windows of a running text begin: each epoch after the first cuts it at other places."""
+        epochs = positions // self.order.n
+        drawn = {int(epoch): int(np.random.PCG64([self.order.seed % (1 << 64), int(epoch), 7]).random_raw()) for epoch in np.unique(epochs)}
+        window = self.dataset.x.shape[1]
+        return np.array([drawn[int(epoch)] % window if epoch else 0 for epoch in epochs])
 
     def ends_pass(self, step: int) -> bool:
         return self.by_pass and self.order.ends_epoch(step)
 
 
 def default_folder(recipe: Recipe) -> Path:
-    """runs/DATA, or runs/DATA-MODEL where the model was chosen."""
+    """runs/DATA, or runs/DATA-MODEL where the model was chosen, or runs/DATA-from-MODEL where one is continued."""
     name = Path(recipe.data).name.split(".")[0] or "data"
+    if recipe.start is not None:
+        add = "-adapter" if recipe.tune == "adapter" else ""
+        return Path("runs") / f"{name}-from-{Path(recipe.start).resolve().name}{add}"
     return Path("runs") / (f"{name}-{recipe.model}" if recipe.model else name)

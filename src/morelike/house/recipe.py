@@ -34,7 +34,7 @@ class Training(_Strict):
 
     minutes: float | None = Field(None, gt=0, le=100_000, description="training time; digits 2, else 5")
     steps: int | None = Field(None, ge=1, description="instead of minutes")
-    batch: int = Field(128, ge=1, le=65_536)
+    batch: int | None = Field(None, ge=1, le=65_536, description="128 where the registry line names none")
     drop: float | None = Field(None, ge=0, lt=1, description="share of examples whose conditions are hidden")
     averaging: float = Field(16.0, ge=0)
     chunks: int = Field(1, ge=1)
@@ -58,6 +58,14 @@ class Recipe(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
     nets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     codec: dict[str, Any] = Field(default_factory=dict)
+    start: str | None = None
+    """The saved model to continue from."""
+    tune: Literal["full", "adapter"] = "full"
+    """What is trained then: everything, or a low-rank add-on."""
+    rank: int | None = Field(None, ge=1, le=1024)
+    """Of the add-on; None = the largest with at most 2% of the parameters."""
+    start_weights: str | None = None
+    """SHA-256 of the weights that a resolved run began with."""
     optim: dict[str, dict[str, Any]] = Field(default_factory=dict)
     fingerprint: str | None = None
     """Of the data that it was resolved on."""
@@ -103,8 +111,12 @@ class Recipe(_Strict):
 
     def same_run(self, other: Recipe) -> bool:
         """Whether both describe the same run (the place of the data and the device aside)."""
-        aside = {"data", "device", "fingerprint"}
+        aside = {"data", "device", "fingerprint", "start_weights"}
         return self.model_dump(exclude=aside) == other.model_dump(exclude=aside)
+
+
+_BARE = {"start", "tune", "rank"}
+"""Keys of the recipe itself that pairs may name as they are."""
 
 
 def _known_keys(values: Mapping[str, Any]) -> None:
@@ -147,7 +159,9 @@ def _place(key: str, own: set[str]) -> list[str]:
         return ["settings", key]
     if key in Training.model_fields:
         return ["train", key]
-    raise UnknownName("setting", key, own | set(Training.model_fields))
+    if key in _BARE:
+        return [key]
+    raise UnknownName("setting", key, own | set(Training.model_fields) | _BARE)
 
 
 def parse_value(text: str) -> Any:

@@ -12,13 +12,16 @@ from typing import Any
 import torch
 
 from ..core import registry
+from ..core.abilities import Density
 from ..core.contract import Generator, Trainable
 from ..core.errors import BadInput, Refused
-from ..data.loader import Order
+from ..core.spec import Tokens, elements
+from ..data.loader import Order, Windows
 from ..training.loop import Hooks, Trainer
 from ..training.plan import Plan, turns
 from ..training.probe import choices, plan_steps
 from ..training.record import JsonLines, Row, TensorBoard
+from ..training.state import weights
 from . import judging, package
 from .audience import Audience
 from .build import build, device_of, resolved
@@ -27,12 +30,15 @@ from .lock import locked
 from .model import Model
 from .prepare import Feed, Prepared, prepare
 from .recipe import OWN, Recipe
-from .sampling import draw
+from .showing import keep_stage
+from .start import Start, start_of
 from .steering import choose_guidance
 
 KEPT_SAMPLES = 16
 LEAST_VALIDATION = 20
 """Fewer validation items give no score."""
+LEAST_IDS = 1000
+"""So many ids of a running text do, however few windows they are, where the score is a likelihood."""
 
 
 def train(
@@ -44,14 +50,23 @@ def train(
     Raises BadInput where the folder holds a run of another recipe or another process trains there.
     """
     with locked(folder):
-        prepared = prepare(recipe, data, offline=offline)
+        start = start_of(recipe, folder, custom)
+        prepared = opened(recipe, start, data, offline=offline)
         for file, why in prepared.source.skipped[:5]:
             audience.say(f"left out: {file}: {why}")
-        recipe = _named(recipe, prepared, custom)
+        for sentence in prepared.said:
+            audience.say(sentence)
+        recipe = _named(recipe, prepared, custom, start)
         _same_request(recipe, folder)
-        _fitting_conditions(recipe, prepared, audience, custom)
-        run = _Run(recipe, folder, prepared, audience, custom)
+        if start is None:
+            _fitting_conditions(recipe, prepared, audience, custom)
+        run = _Run(recipe, folder, prepared, audience, custom, start)
         return run.go(more, track), prepared
+
+
+def opened(recipe: Recipe, start: Start | None, data: Any = None, *, offline: bool = False) -> Prepared:
+    """The recipe's data, under the codecs of what it starts from."""
+    return prepare(recipe, data, offline=offline, codecs=None if start is None else start.codecs)
 
 
 def finished(recipe: Recipe, folder: Path) -> bool:
@@ -71,16 +86,23 @@ def _same_request(recipe: Recipe, folder: Path) -> bool:
     if recipe.model is None:
         recipe = recipe.model_copy(update={"model": there.model, "kind": there.kind})
     recipe = recipe.model_copy(update={"kind": recipe.kind or there.kind})
+    if recipe.start is not None and "size" not in recipe.model_fields_set:
+        recipe = recipe.model_copy(update={"size": there.size})
     if not there.same_run(recipe) or there.data != recipe.data:
         raise BadInput(f"{folder} holds a run with another recipe; choose another folder with --out, or start over with --fresh")
     return True
 
 
-def _named(recipe: Recipe, prepared: Prepared, custom: type[Trainable] | None) -> Recipe:
-    """The request with kind and model named."""
+def _named(recipe: Recipe, prepared: Prepared, custom: type[Trainable] | None, start: Start | None) -> Recipe:
+    """The request with kind and model named, and the size where a model to start from has one."""
     kind = registry.kind(prepared.source.kind)
+    # of text the kind is also a wish, "text" for one running text: only one that was made is repeated
+    named = recipe.kind if kind.name == "text" else kind.name
+    if start is not None:
+        own = start.package.recipe
+        return recipe.model_copy(update={"kind": named, "model": own.model, "size": own.size})
     name = OWN + custom.__name__ if custom is not None else recipe.model or kind.default
-    return recipe.model_copy(update={"kind": kind.name, "model": name})
+    return recipe.model_copy(update={"kind": named, "model": name})
 
 
 def _fitting_conditions(recipe: Recipe, prepared: Prepared, audience: Audience, custom: type[Trainable] | None) -> None:
@@ -99,8 +121,11 @@ def _fitting_conditions(recipe: Recipe, prepared: Prepared, audience: Audience, 
 class _Run:
     """One run's parts and steps, in order."""
 
-    def __init__(self, recipe: Recipe, folder: Path, data: Prepared, audience: Audience, custom: type[Trainable] | None) -> None:
-        self.request, self.folder, self.data, self.audience, self.custom = recipe, folder, data, audience, custom
+    def __init__(
+        self, recipe: Recipe, folder: Path, data: Prepared, audience: Audience, custom: type[Trainable] | None, start: Start | None
+    ) -> None:
+        self.asked, self.folder, self.data, self.audience, self.custom, self.start = recipe, folder, data, audience, custom, start
+        self.request = recipe if start is None else start.filled(recipe)
         self.device = device_of(recipe.device)
         self.training = folder / "training"
 
@@ -118,6 +143,8 @@ class _Run:
         if self._checkpoint.is_file():
             trainer.resume(self._checkpoint)
             self.audience.say(f"taking up the run at step {trainer.progress.step:,} of {plan.steps:,}")
+        elif self.start is not None:
+            self._begin(trainer, hooks)
         try:
             with self.audience.watch("training", plan.steps, trainer.progress.step) as bar:
                 hooks.advance = bar.advance
@@ -129,8 +156,20 @@ class _Run:
         finally:
             sink.close()
         self.audience.say(f"trained {trainer.progress.step:,} steps in {time.perf_counter() - began:.0f} s")
+        if trainer.best and trainer.progress.best_step == 0:
+            self.audience.say("no later state was better on the validation data than the first, which is kept")
         self._steer(saved, plan)
         return self._save(saved, plan, trainer)
+
+    def _begin(self, trainer: Trainer, hooks: Hooks) -> None:
+        """Says how much is trained, and counts what the run starts from among the states to keep."""
+        parameters = list(trainer.model.parameters())
+        trained, every = (sum(p.numel() for p in some) for some in (trainer.trainable, parameters))
+        share = f", {trained:,} of {every:,} parameters ({trained / every:.2%}), rank {self.request.rank}" if trained < every else ""
+        self.audience.say(f"continuing from {self.request.start}{share}")
+        if hooks.validate is not None:
+            trainer.progress.best_score = hooks.validate(trainer.average.eval())
+            trainer.best = {name: value.clone() for name, value in weights(trainer.average).items()}
 
     def _steer(self, saved: package.Package, plan: Plan) -> None:
         """Chooses the guidance scale, where the family has one that is to be chosen."""
@@ -146,7 +185,10 @@ class _Run:
         return self.training / "checkpoint.safetensors"
 
     def _make(self, recipe: Recipe | None = None) -> Trainable:
-        return build(recipe or self.request, self.data.codec.spec, self.data.specs, custom=self.custom).to(self.device)
+        recipe = recipe or self.request
+        if self.start is not None:
+            return self.start.made(recipe).to(self.device)
+        return build(recipe, self.data.codec.spec, self.data.specs, custom=self.custom).to(self.device)
 
     def _resolved(self, model: Trainable, more: float | None) -> tuple[Recipe, Plan]:
         """The recipe with every number fixed: read again where the run was begun, probed where it is new."""
@@ -168,13 +210,15 @@ class _Run:
             recipe = self.request.model_copy(update=fixed)
             self._same_data(self.request)
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.request.write(request)
+            self.asked.write(request)
             recipe.write(path)
         return recipe, self._plan(model, recipe)
 
     def _same_data(self, recipe: Recipe) -> None:
         if recipe.fingerprint not in (None, self.data.split.fingerprint):
             raise BadInput("the data is not what this recipe was resolved on (another fingerprint); train into another folder")
+        if self.start is not None and recipe.start_weights not in (None, self.start.digest):
+            raise BadInput(f"{self.start.name} has other weights than those that this run began with; train into another folder")
 
     def _plan(self, model: Trainable, recipe: Recipe) -> Plan:
         train, players = recipe.train, model.players()
@@ -183,9 +227,9 @@ class _Run:
         threads = train.threads or torch.get_num_threads()
         torch.set_num_threads(threads)
         plan = Plan(
-            steps=train.steps or 0, batch=min(train.batch, len(self.data.train)), seed=recipe.seed, precision=train.precision or "fp32",
-            threads=threads, drop=drop if self.data.conditions else 0.0, averaging=train.averaging, chunks=train.chunks,
-            patience=train.patience, optim=recipe.optim,
+            steps=train.steps or 0, batch=min(train.batch or presets.get("batch", 128), len(self.data.train)), seed=recipe.seed,
+            precision=train.precision or "fp32", threads=threads, drop=drop if self.data.conditions else 0.0,
+            averaging=train.averaging, chunks=train.chunks, patience=train.patience, optim=recipe.optim,
         )  # fmt: skip
         if train.steps:
             return plan
@@ -207,17 +251,16 @@ class _Run:
         validate = self._validation(saved, plan.precision)
 
         def stage(model: Trainable, step: int, seconds: float) -> None:
-            condition = judging.by_class(saved, 3, 10)
-            x = draw(model, 30, condition, seed=saved.recipe.seed, precision=plan.precision)
-            name = f"stage-{step:08d}-{seconds:06.0f}.png"
-            saved.codec.draw(saved.codec.decode(x.numpy()), self.training / name, 10)
+            keep_stage(saved, self.data, model, self.training / f"stage-{step:08d}-{seconds:06.0f}", plan.precision)
 
         slack = 0.0 if validate is None else validate.slack
         return Hooks(validate=validate, slack=slack, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
 
     def _validation(self, saved: package.Package, precision: str) -> judging.Validation | None:
         """None where there are too few validation items for a score that is more than noise: the last state is kept then."""
-        return judging.Validation(saved, self.data, precision) if len(self.data.validation) >= LEAST_VALIDATION else None
+        part = self.data.validation
+        told = isinstance(part, Windows) and isinstance(saved.model, Density) and len(part.ids) >= LEAST_IDS
+        return judging.Validation(saved, self.data, precision) if told or len(part) >= LEAST_VALIDATION else None
 
     def _save(self, saved: package.Package, plan: Plan, trainer: Trainer) -> Model:
         progress = trainer.progress
@@ -232,12 +275,13 @@ class _Run:
             },
             "parameters": sum(p.numel() for p in saved.model.parameters()),
             "licence": "the data's own licence holds for what is made from it",
-            "tolerance": 1e-3,
+            "tolerance": tolerance(saved.model),
+            **(self.start.card(saved.model, saved.recipe, self.folder) if self.start is not None else {}),
         }  # fmt: skip
         condition = {name: torch.from_numpy(values[:KEPT_SAMPLES]) for name, values in self.data.holdout.condition.items()}
         n = min(KEPT_SAMPLES, len(self.data.holdout))
-        x = draw(saved.model, n, condition, seed=0)
-        package.save(saved, self.folder, {"x": x, **{f"condition {name}": value for name, value in condition.items()}})
+        saved.pools = self.data.pools
+        package.save(saved, self.folder, package.kept_samples(saved, n, condition))
         saved.card = package.read_card(self.folder)
         return Model(saved, self.folder)
 
@@ -255,6 +299,11 @@ class _Sinks:
     def close(self) -> None:
         for sink in self.sinks:
             sink.close()
+
+
+def tolerance(model: Trainable) -> float:
+    """How far the kept samples may differ on another machine: in x's units, or for ids in nats, where rounding adds up over places."""
+    return max(1e-3, 1e-5 * elements(model.spec)) if isinstance(model.spec, Tokens) else 1e-3
 
 
 def peak_memory() -> int:

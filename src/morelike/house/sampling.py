@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.contract import Codec, Generator, Trainable
-from ..core.errors import BadPackage, Refused, UnknownName
+from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
+from ..core.spec import Tokens, lift_all
 from .recipe import build_settings
 
-CHUNK = 128
+if TYPE_CHECKING:
+    from .package import Package
+
+CHUNK, CHUNK_OF_IDS = 128, 32
+"""Rows drawn at once: a fixed number, for rounding may depend on it; fewer where ids come one after another."""
 
 
 def draw(
@@ -26,17 +31,21 @@ def draw(
     seed: int = 0,
     precision: str = "fp32",
     dials: Mapping[str, Any] | None = None,
+    chunk: int | None = None,
 ) -> Tensor:
-    """(n, *) examples x on the CPU; `condition` holds n rows each. The last chunk is filled up and cut."""
+    """(n, *) examples x on the CPU; `condition` holds n rows each. The last chunk is filled up and cut; ids are drawn in float32."""
     if not isinstance(model, Generator):
         raise Refused(f"{type(model).__name__} is no generator: it can't draw samples")
-    dials = _checked(model, dials or {})
+    dials = checked(model, dials or {})
     device, parts = model.device, []
-    autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    ids = isinstance(model.spec, Tokens)
+    chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK)
+    autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     with torch.inference_mode(), autocast:
-        for start in range(0, n, CHUNK):
-            rows = torch.arange(start, start + CHUNK)
+        for start in range(0, n, chunk):
+            rows = torch.arange(start, start + chunk)
             own = {name: value[rows.clamp(max=n - 1)].to(device) for name, value in (condition or {}).items()}
+            own = lift_all(model.conditions, own)
             noise = Noise(seed, rows.to(device), path=("sample",))
             parts.append(model.sample(own, noise=noise, **dials).cpu()[: n - start])
     x = torch.cat(parts) if parts else torch.empty(0, *model.spec.shape)
@@ -47,7 +56,7 @@ def draw(
     return x
 
 
-def _checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:
+def checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:
     """The dials in their settings' types. Raises UnknownName for one that the family doesn't have, BadInput for another type."""
     for name in dials:
         if name not in model.dials:
@@ -56,13 +65,13 @@ def _checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in dials}
 
 
-def conditions_for(
-    n: int, codecs: Mapping[str, Codec], histograms: Mapping[str, list[int]], where: Mapping[str, Any], seed: int
-) -> dict[str, Tensor]:
-    """n rows of each condition: the value asked for, else classes drawn from the training histogram, each row by its own noise.
+def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
+    """n rows of each condition: the value asked for, else classes drawn from the training histogram and other values from the kept
+    held-out ones, each row by its own noise.
 
     Raises UnknownName for a condition that the model doesn't have.
     """
+    codecs, histograms = package.conditions, package.card.get("histograms", {})
     for name in where:
         if name not in codecs:
             raise UnknownName("condition", name, codecs)
@@ -71,6 +80,11 @@ def conditions_for(
         if name in where:
             value = encode_value(codec, where[name], name)
             found[name] = value.expand(n, -1).clone()
+        elif codec.kind != "category":
+            if name not in package.pools:
+                raise BadInput(f"the package keeps no values of {name!r} to draw from; give one with --where {name}=...")
+            noise = Noise(seed, n, path=("condition", name))
+            found[name] = package.pools[name][noise.integers(len(package.pools[name]), ())]
         else:
             if len(histograms.get(name, ())) != getattr(codec.spec, "vocab", 0):
                 raise BadPackage(f"the card has no histogram of {name!r} to draw it from; name one with --where {name}=...")
@@ -79,8 +93,27 @@ def conditions_for(
     return found
 
 
+def fixed_conditions(package: Package, where: Mapping[str, Any]) -> dict[str, Tensor]:
+    """One row of each condition of `where`. Raises UnknownName for one that isn't there, BadInput where one is missing from a model
+    that never learned to do without."""
+    for name in where:
+        if name not in package.conditions:
+            raise UnknownName("condition", name, package.conditions)
+    missing = [name for name in package.conditions if name not in where]
+    if missing and not package.recipe.train.drop:
+        raise BadInput(f"this model is conditioned on {', '.join(missing)}: add {' '.join(f'--where {name}=...' for name in missing)}")
+    return {name: encode_value(package.conditions[name], value, name) for name, value in where.items()}
+
+
 def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
-    """(1, ...) of one value: a class by its name. Raises UnknownName with the nearest right one."""
+    """(1, ...) of one value: a class by its name (UnknownName with the nearest right one), a text, or a number (BadInput for others)."""
+    if codec.kind == "text":
+        return torch.from_numpy(np.asarray(codec.encode([str(value)]))).long()
+    if codec.kind == "vector":
+        try:
+            return torch.from_numpy(np.asarray(codec.encode([[float(value)]])))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"{name} is a number, and {value!r} is none") from error
     names = getattr(codec, "names", ())
     if not isinstance(value, str) or value not in names:
         value = str(value)

@@ -25,19 +25,21 @@ from .judging import smallest
 from .model import Model, load
 from .prepare import default_folder, prepare
 from .recipe import Recipe, apply
+from .start import family_of
 
 __all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "recipe_from", "train", "verify"]
 
 
 def train(
-    data: Any, model: str | type[Trainable] | None = None, *, minutes: float | None = None, seed: int = 0, size: str = "s",
+    data: Any, model: str | type[Trainable] | None = None, *, minutes: float | None = None, seed: int = 0, size: str | None = None,
     out: str | Path | None = None, judge: bool = True, **settings: Any,
 ) -> Model:  # fmt: skip
     """Learns the data's distribution and returns the trained Model.
 
     `data`: a built-in name, a path, an array, (x, labels) or {"x": ..., "label": ...}. `model`: a family's name or a
-    class of one's own; None = the kind's best. `settings`: any recipe key, as on the command line (batch=64,
-    condition=[...]). Raises BadInput, UnknownName or Refused, each in a sentence.
+    class of one's own; None = the kind's best. `size`: "s" by default. `settings`: any recipe key, as on the command line
+    (batch=64, condition=[...]); start=PATH continues from a saved model, with tune="adapter" by a low-rank add-on to it.
+    Raises BadInput, UnknownName or Refused, each in a sentence.
     """
     in_memory = not isinstance(data, (str, Path))
     custom = model if isinstance(model, type) else None
@@ -47,6 +49,8 @@ def train(
     if isinstance(values.get("condition"), str):
         values["condition"] = [] if values["condition"] == "none" else values["condition"].split(",")
     values["train"] = {"minutes": minutes}
+    if "start" in settings:
+        values["start"] = str(settings.pop("start"))
     pairs = [f"{key}={_toml(value)}" for key, value in settings.items()]
     recipe = recipe_from(values, pairs, custom)
     folder = Path(out) if out is not None else default_folder(recipe)
@@ -60,6 +64,8 @@ def recipe_from(values: Mapping[str, Any], pairs: Sequence[str], custom: type[Tr
     """A recipe from its values and `key=value` pairs. Bare keys need to know the family, so a default one is found by the kind."""
     plain = {key: value for key, value in values.items() if value is not None}
     name = plain.get("model")
+    if name is None and custom is None and "start" in plain:
+        name = family_of(plain["start"], package.read_card(Path(plain["start"])))
     family = custom or registry.family(name or registry.kind(plain.get("kind") or "image").default).load()
     return Recipe.parse(apply(plain, pairs, family) if pairs else plain)
 
@@ -139,7 +145,7 @@ def verify(path: str | Path) -> dict[str, Any]:
     return {"ok": difference <= tolerance, "files": [], "difference": difference, "tolerance": tolerance}
 
 
-_EXTRAS = {"track": ("tensorboard",)}
+_EXTRAS = {"track": ("tensorboard",), "text": ("tokenizers", "sacrebleu", "charset-normalizer")}
 _CORE = ("torch", "numpy", "scikit-learn", "pydantic", "safetensors", "typer", "rich", "pillow", "matplotlib", "tomli-w")
 
 

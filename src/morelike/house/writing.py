@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from ..data.grid import rgb8
 
 FORMS = {".png": "one picture of them all", ".npz": "arrays x and label", ".npy": "the array x"}
 """Endings, and what they hold; no ending is a folder of PNGs, for pictures."""
+TEXT_FORMS = {".txt": "the texts", ".jsonl": "an object a line: text, conditions", ".png": "one page of them all"}
+"""The same for texts."""
+_RULE = "-----"
 LARGEST_PAGE = 10_000
 """Most samples on one picture."""
 _DEPTHS = {("uint8", 1), ("uint8", 3), ("uint8", 4), ("uint16", 1)}
@@ -43,43 +47,99 @@ def target(out: str, kind: str, n: int) -> Target:
     path = Path(out)
     folder = path.is_dir() or out.endswith(("/", os.sep)) or not path.suffix
     ending = "" if folder else path.suffix.lower()
-    known = ", ".join(f"{name} ({what})" for name, what in FORMS.items())
+    forms = TEXT_FORMS if kind == "text" else FORMS
+    known = ", ".join(f"{name} ({what})" for name, what in forms.items())
     if folder and kind != "image":
         raise BadInput(f"a folder ({path}) takes pictures; samples of the kind {kind!r} go to {known}")
-    if not folder and ending not in FORMS:
-        raise BadInput(f"unknown ending {ending!r} of {path}; there are {known}, and a name without ending for a folder of PNGs")
+    if not folder and ending not in forms:
+        folders = ", and a name without ending for a folder of PNGs" if kind == "image" else ""
+        raise BadInput(f"unknown ending {ending!r} of {path}; there are {known}{folders}")
     if path.is_dir() and any(path.iterdir()):
         raise BadInput(f"the folder {path} is not empty; choose another one with --out")
     if folder and path.exists() and not path.is_dir():
         raise BadInput(f"{path} is a file; choose another name for a folder")
-    parent = path.resolve().parent
-    if not parent.is_dir():
-        raise BadInput(f"{path} can't be written: there is no folder {parent}")
-    if not os.access(parent, os.W_OK):
-        raise BadInput(f"{path} can't be written: no permission in {parent}")
+    check_parent(path)
     if ending == ".png" and n > LARGEST_PAGE:
         raise BadInput(f"one picture takes at most {LARGEST_PAGE:,} samples, not {n:,}; write them to a folder or to .npz")
     return Target(path, ending)
 
 
-def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray], conditions: Mapping[str, Codec]) -> None:
-    """Writes raw items (n, ...) as the codec gives them, `ids` (n,1) of each condition beside them where the ending has room.
+def check_parent(path: Path) -> None:
+    """Raises BadInput where a file or folder can't be put at `path`."""
+    parent = path.resolve().parent
+    if not parent.is_dir():
+        raise BadInput(f"{path} can't be written: there is no folder {parent}")
+    if not os.access(parent, os.W_OK):
+        raise BadInput(f"{path} can't be written: no permission in {parent}")
 
-    Raises BadInput where the place can't be written; what was there before then is unchanged.
+
+def file_for(out: str) -> Path:
+    """The path of a file that is to be written or replaced. Raises BadInput where it can't be."""
+    path = Path(out)
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; name a file in it")
+    check_parent(path)
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all. Raises BadInput where it can't be written."""
+    whole(path, lambda new: new.write_text(text, encoding="utf-8", newline=""))
+
+
+def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray], conditions: Mapping[str, Codec]) -> str:
+    """Writes raw items (n, ...) as the codec gives them, `ids` (n,*) of each condition beside them where the ending has room.
+
+    Returns what a reader of the file must know beyond its ending, or "". Raises BadInput where the place can't be written; what was
+    there before then is unchanged.
     """
-    names = {name: tuple(getattr(own, "names", ())) for name, own in conditions.items()}
+    values = {name: own.decode(ids[name]) for name, own in conditions.items() if name in ids}
     match place.ending:
         case "":
-            _whole(place.path, lambda new: _folder(new, items, codec, ids, names))
+            words = {name: [_plain(str(value)) for value in many] for name, many in values.items()}
+            whole(place.path, lambda new: _folder(new, items, codec, words))
         case ".png":
             codec.draw(items, place.path)
         case ".npy":
-            _whole(place.path, lambda new: _npy(new, np.asarray(items)))
+            whole(place.path, lambda new: _npy(new, np.asarray(items)))
+        case ".txt":
+            text, rule = as_text(items)
+            write_text(place.path, text)
+            return rule
+        case ".jsonl":
+            rows = [{"text": item, **{name: _json(many[number]) for name, many in values.items()}} for number, item in enumerate(items)]
+            write_text(place.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         case _:
             arrays = {"x": np.asarray(items)}
-            for name, values in ids.items():
-                arrays |= {name: values[:, 0].astype(np.int64), f"{name}_names": np.array(names[name], dtype=np.str_)}
-            _whole(place.path, lambda new: _npz(new, arrays))
+            for name, own in conditions.items():
+                arrays |= _arrays(name, own, ids[name], values[name])
+            whole(place.path, lambda new: _npz(new, arrays))
+    return ""
+
+
+def as_text(items: Sequence[str]) -> tuple[str, str]:
+    """(all items as one text, the rule by which they are apart): one a line where none holds a line end; else between lines of dashes,
+    more of them than any line of the items has."""
+    if not any(end in item for item in items for end in "\n\r"):
+        return "".join(f"{item}\n" for item in items), "one a line"
+    rule = _RULE
+    lines = {line for item in items for line in item.splitlines()}
+    while rule in lines:
+        rule += "-"
+    return f"\n{rule}\n".join(items) + "\n", f"some hold line ends, so a line {rule} stands between every two"
+
+
+def _json(value: Any) -> Any:
+    """A condition's value as JSON: a name, a text or a number."""
+    return value if isinstance(value, str) else float(np.asarray(value).reshape(-1)[0])
+
+
+def _arrays(name: str, codec: Codec, ids: np.ndarray, values: Any) -> dict[str, np.ndarray]:
+    """A condition beside x: a class as its id and the names, a number as it is, a text as text."""
+    names = getattr(codec, "names", ())
+    if codec.kind == "category":
+        return {name: ids[:, 0].astype(np.int64), f"{name}_names": np.array(names, dtype=np.str_)}
+    return {name: np.array(values, dtype=np.str_) if codec.kind == "text" else np.asarray(values)[:, 0]}
 
 
 def _npy(path: Path, array: np.ndarray) -> None:
@@ -87,8 +147,8 @@ def _npy(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def _whole(path: Path, make: Callable[[Path], object]) -> None:
-    """Makes a file or folder under a temporary name, then moves it to its place."""
+def whole(path: Path, make: Callable[[Path], object]) -> None:
+    """Makes a file or folder under a temporary name, then moves it to its place. Raises BadInput where it can't be written."""
     new = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         make(new)
@@ -110,19 +170,18 @@ def _npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
 
 
-def _folder(folder: Path, items: Any, codec: Codec, ids: Mapping[str, np.ndarray], names: Mapping[str, tuple[str, ...]]) -> None:
+def _folder(folder: Path, items: Any, codec: Codec, words: Mapping[str, Sequence[str]]) -> None:
     """00000.png and on; 00000-CLASS.png where there are conditions."""
     folder.mkdir()
     digits = max(5, len(str(len(items) - 1)))
     low, high = float(getattr(codec, "low", 0.0)), float(getattr(codec, "high", 1.0))
     for number, item in enumerate(items):
-        words = [_plain(names[name][int(values[number, 0])]) for name, values in ids.items()]
-        file = "-".join([f"{number:0{digits}d}", *words])
+        file = "-".join([f"{number:0{digits}d}", *(many[number] for many in words.values())])
         _png(np.asarray(item), low, high).save(folder / f"{file}.png", format="PNG")
 
 
 def _plain(name: str) -> str:
-    """A class name as a part of a file name."""
+    """A condition's value as a part of a file name."""
     return re.sub(r"[^\w.]+", "_", name)[:40]
 
 

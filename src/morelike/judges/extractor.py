@@ -26,7 +26,7 @@ class Extractor:
 
     name: str
     features: Callable[[Array], Array]
-    """(N, ...) raw items -> (N,D) numbers."""
+    """(N, ...) raw items, or (N,) texts -> (N,D) numbers."""
     cheap: bool = False
     """Cheap enough for the whole training split; of others, judges ask 10,000 reference items."""
 
@@ -42,7 +42,9 @@ class Extractor:
 
 
 def _blocks(items: Array) -> Iterator[slice]:
-    step = int(np.clip(_BLOCK // max(1, items[0].size), 1, 4096))
+    # A text counts as many numbers as its n-gram counts, or its characters where they are more.
+    size = max(4096, *map(len, items)) if items.dtype == object else items[0].size
+    step = int(np.clip(_BLOCK // max(1, size), 1, 4096))
     return (slice(start, min(start + step, len(items))) for start in range(0, len(items), step))
 
 
@@ -75,7 +77,7 @@ class _Scale:
         return (_pool(unit) if unit.ndim == 4 else unit).reshape(len(items), -1)
 
 
-def _leading(rows: Floats, count: int) -> Floats:
+def leading(rows: Floats, count: int) -> Floats:
     """(P, count): leading principal directions of centred rows (N,P), sign fixed by the largest entry.
 
     Exact up to 1,024 pixels; above, subspace iteration on a random start with 16 spare directions (Halko, Martinsson,
@@ -114,7 +116,7 @@ def raw_pca(reference: Array, dimensions: int = 64) -> Extractor:
     mean = fitted.mean(0)
     fitted -= mean
     count = min(dimensions, fitted.shape[1])
-    directions = _leading(fitted, count)
+    directions = leading(fitted, count)
     return Extractor(f"raw-pca{count}", lambda items: (scale(items) - mean) @ directions, cheap=True)
 
 

@@ -16,14 +16,25 @@ from ..core.errors import BadInput, Refused
 from .copying import CopyScores
 from .extractor import Array, Extractor, Floats
 from .intervals import Measure
+from .likelihood import Likelihood, Ready, likelihood_rules, likelihood_scores
+from .pairs import OVERLAPS, ROUGES, Pairs, overlap_scores, rouge_scores
 from .scores import REFERENCE_ITEMS, Classifier, ClassScores, FeatureScores, Group, Ids, Rule, Shown
+from .text_codes import Texts
+from .text_scores import SpanScores, VarietyScores, span_rules, variety_rules
 
 LARGEST = 2_000
 """Most items of one set: the ladder's n."""
 _FEATURE_SCORES = ("frechet", "kernel", "precision", "recall", "density", "coverage", "diversity")
 _COPY_SCORES = ("copies", "memory")
 _CLASS_SCORES = ("classes", "label-accuracy")
-_UNMEASURED = {"label-accuracy": "the samples were not drawn by label", "diversity": "no class has two samples that differ"}
+_UNMEASURED = {
+    "label-accuracy": "the samples were not drawn by label",
+    "diversity": "no class has two samples that differ",
+    "distinct-2": "no sample has two words or characters",
+    "self-bleu": "the samples are empty",
+    "novelty": "samples or training items are shorter than four words (twelve characters, in scripts without spaces)",
+}
+_ANOTHER_STRETCH = "needs held-out items drawn at random; here they are another stretch of one text, with words of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,7 @@ class Labelled:
     """Raw items and their class ids: the true ones of real items, the ones asked for of others, or None."""
 
     items: Array
-    """(N,H,W,C) pictures or (N,D) vectors, as the codec decodes them."""
+    """(N,H,W,C) pictures, (N,D) vectors or (N,) texts (an object array of str), as the codec decodes them."""
     labels: Ids | None = None
     """(N,)."""
 
@@ -52,6 +63,12 @@ class Evidence:
     """The first is the raw one, on which copies are looked for."""
     classifier: Classifier | None = None
     seed: int = 0
+    training_texts: Texts | None = None
+    """For a running text, split by position: the training part in one piece, from which the reference items are cut."""
+    likelihoods: Mapping[str, Likelihood] | None = None
+    """For texts: those of the model ("model") and of trivial models, on the same held-out items."""
+    pairs: Pairs | None = None
+    """Where the condition is a text: outputs and references."""
 
 
 def climb(evidence: Evidence) -> dict[str, Any]:
@@ -68,7 +85,12 @@ def climb(evidence: Evidence) -> dict[str, Any]:
     sets = _sets(evidence, held, n) if n else {}
     result: dict[str, Any] = {"n": n, "training": len(evidence.reference.items), "scores": {}, "classes": [], "pairs": []}
     result |= {"baselines": {name: {} for name in evidence.baselines}, "copiers": {name: {} for name in evidence.copiers}}
-    for names, build in _plan(evidence, held):
+    for names, ready in _given(evidence):
+        try:
+            _file(ready(), result)
+        except Refused as reason:
+            result["scores"] |= {name: {"refused": str(reason)} for name in names}
+    for names, build in _plan(evidence, held, sets):
         try:
             if not n:
                 raise Refused(f"needs held-out and generated items, has {len(evidence.holdout.items)} and {len(evidence.generated.items)}")
@@ -81,14 +103,40 @@ def climb(evidence: Evidence) -> dict[str, Any]:
             result["classes"] = group.table(sets["generated"])
         if isinstance(group, CopyScores):
             result["pairs"] = group.pairs(sets["generated"], _training_rows(evidence), held)
+            if evidence.training_texts is not None:
+                result["scores"]["memory"] = {"refused": _ANOTHER_STRETCH}
     return result
+
+
+def _given(evidence: Evidence) -> Iterator[tuple[list[str], Callable[[], Ready]]]:
+    """Scores of texts that need no features: their names and how to measure them."""
+    likelihoods, pairs = evidence.likelihoods, evidence.pairs
+    if likelihoods is not None:
+        yield list(likelihood_rules()), lambda: likelihood_scores(likelihoods, evidence.seed)
+    if pairs is not None:
+        yield list(OVERLAPS), lambda: overlap_scores(pairs)
+        yield list(ROUGES), lambda: rouge_scores(pairs)
+
+
+def _file(ready: Ready, result: dict[str, Any]) -> None:
+    """Files what was measured already."""
+    for name, values in ready.baselines.items():
+        result["baselines"].setdefault(name, {}).update({score: value for score, value in values.items() if math.isfinite(value)})
+    for score, rule in ready.rules.items():
+        entry = _entry(rule, score, (ready.own, {}), result["baselines"])
+        if "refused" not in entry:
+            entry |= {"n": ready.n, "extractor": ready.extractor, **ready.more.get(score, {})}
+        result["scores"][score] = entry
 
 
 def _check(evidence: Evidence) -> None:
     shape = evidence.reference.items.shape[1:]
     parts = {"held-out": evidence.holdout, "generated": evidence.generated, **evidence.baselines, **evidence.copiers}
     n = min(len(evidence.holdout.items), len(evidence.generated.items), LARGEST)
+    text = evidence.reference.items.dtype == object
     for name, part in parts.items():
+        if (part.items.dtype == object) != text:
+            raise BadInput(f"the {name} items and the training items must both be texts or neither")
         if part.items.shape[1:] != shape:
             raise BadInput(f"the {name} items are of shape {part.items.shape[1:]}, the training items of {shape}; they can't be compared")
         if part.labels is not None and len(part.labels) != len(part.items):
@@ -120,7 +168,7 @@ def _sets(evidence: Evidence, held: Ids, n: int) -> dict[str, Shown]:
         items = part.items[rows]
         features = {extractor.name: extractor(items) for extractor in evidence.extractors}
         classes = None if evidence.classifier is None else evidence.classifier(items)
-        sets[name] = Shown(role, rows, features, None if part.labels is None else np.asarray(part.labels)[rows], classes)
+        sets[name] = Shown(role, rows, features, None if part.labels is None else np.asarray(part.labels)[rows], classes, items)
     return sets
 
 
@@ -130,7 +178,7 @@ def _training_rows(evidence: Evidence) -> Ids:
     return np.arange(size) if evidence.extractors[0].cheap else _some(size, REFERENCE_ITEMS, evidence.seed)
 
 
-def _plan(evidence: Evidence, held: Ids) -> Iterator[tuple[list[str], Callable[[], Group]]]:
+def _plan(evidence: Evidence, held: Ids, sets: Mapping[str, Shown]) -> Iterator[tuple[list[str], Callable[[], Group]]]:
     """Score names and how to build their group, in the order of the report."""
     training, seed = evidence.reference.items, evidence.seed
     some = _some(len(training), REFERENCE_ITEMS, seed)
@@ -147,6 +195,10 @@ def _plan(evidence: Evidence, held: Ids) -> Iterator[tuple[list[str], Callable[[
         if place == 0:
             first = reference
     yield list(_CLASS_SCORES), lambda: ClassScores(evidence.classifier, seen, seed)
+    if training.dtype == object:
+        texts = training if evidence.training_texts is None else evidence.training_texts
+        yield list(variety_rules()), lambda: VarietyScores(texts, seed)
+        yield list(span_rules()), lambda: SpanScores(texts, [shown.items for shown in sets.values() if shown.items is not None], seed)
     raw = evidence.extractors[0]
     yield list(_COPY_SCORES), lambda: CopyScores(raw.name, first, raw(evidence.holdout.items[held]), seed)
 
@@ -159,7 +211,7 @@ def _measure(group: Group, sets: Mapping[str, Shown], n: int, evidence: Evidence
         return
     own, floor = group.measure(sets["generated"]), group.measure(sets["holdout"])
     for line, role in (("baselines", "baseline"), ("copiers", "copier")):
-        for name in result[line]:
+        for name in getattr(evidence, line):
             measured = _forgiving(group, sets[f"{role} {name}"])
             result[line][name] |= {score: value for score, value in measured.items() if score in allowed}
     for score, rule in allowed.items():

@@ -18,12 +18,15 @@ from ..core.errors import BadInput
 from .charts import curve, shares
 from .report_ladder import Scores, key_figures, ladder, real
 from .report_parts import Picture, duration, escape, facts, fixed, memory, number, percent, picture_tag, section, table
+from .report_text import Writings, cards, marked, shared_span
 
 WATTS_PER_THREAD = 15.0
 """A rough desktop processor's draw for one busy thread."""
 _MOST_CLASSES, _MOST_SKIPPED, _MOST_PAIRS, _MOST_CURVES, _MOST_INCIDENTS, _MOST_STAGES = 60, 40, 24, 24, 40, 12
 _GRID_BYTES, _STAGES_BYTES, _PAIRS_BYTES = 380_000, 480_000, 220_000
 _MOST_RECIPE = 40_000
+_STAGE_TEXTS = 2
+"""Texts shown of each stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +47,17 @@ class Stage:
     """Samples at one point of the training, labelled like "12% · 14 s"."""
 
     label: str
-    picture: Picture
+    picture: Picture | Writings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestPair:
-    """A generated example beside the nearest training item and, where given, the nearest real held-out item."""
+    """A generated example beside the nearest training item and, where given, the nearest real held-out item: pictures or texts."""
 
-    generated: Picture
-    training: Picture
+    generated: Picture | str
+    training: Picture | str
     distance: float
-    heldout: Picture | None = None
+    heldout: Picture | str | None = None
     heldout_distance: float | None = None
     copy: bool = False
     """The judge counts it as a copy."""
@@ -114,8 +117,8 @@ class ReportData:
     classes: Sequence[ClassShare] = ()
     classifier_accuracy: float | None = None
     """The house classifier's accuracy on real held-out data."""
-    real: Picture | None = None
-    generated: Picture | None = None
+    real: Picture | Writings | None = None
+    generated: Picture | Writings | None = None
     row_labels: Sequence[str] = ()
     """The class of each row of both grids, or () where rows mean nothing."""
     stages: Sequence[Stage] = ()
@@ -182,9 +185,11 @@ def _verdict(evidence: ReportData) -> str:
     return f'<div class="verdict"><h2>Verdict</h2>{words}</div>' + (facts(tiles) if tiles else "")
 
 
-def _grid(picture: Picture | None, labels: Sequence[str], caption: str) -> str:
+def _grid(picture: Picture | Writings | None, labels: Sequence[str], caption: str) -> str:
     if picture is None:
         return ""
+    if isinstance(picture, tuple):
+        return f"<figure><figcaption>{escape(caption)}</figcaption>{cards(picture)}</figure>"
     what = "Scatter plot" if isinstance(picture, bytes) else "Grid"
     rows = f"; rows from the top: {', '.join(labels)}" if labels else ""
     tag = picture_tag(picture, f"{what} of {caption.lower()} examples{rows}", width=440, most_bytes=_GRID_BYTES)
@@ -235,28 +240,44 @@ def _off_words(share: ClassShare) -> str:
 def _nearest(evidence: ReportData) -> str:
     shown = evidence.nearest[:_MOST_PAIRS]
     budget = _PAIRS_BYTES // max(1, 3 * len(shown))
-    cards = []
+    items, text = [], any(isinstance(pair.generated, str) for pair in shown)
     for i, pair in enumerate(shown, 1):
         near = number(pair.distance)
+        span = _shared(pair)
         views = [
-            _view(pair.generated, "generated", "", f"Generated example {i}", budget),
-            _view(pair.training, "training", near, f"Its nearest training item, at distance {near}", budget),
+            _view(pair.generated, "generated", "", f"Generated example {i}", budget, span[0]),
+            _view(pair.training, "training", near, f"Its nearest training item, at distance {near}", budget, span[1]),
         ]
         if pair.heldout is not None:
             far = number(pair.heldout_distance)
-            views.append(_view(pair.heldout, "held-out", far, f"Its nearest held-out item, at distance {far}", budget))
+            views.append(_view(pair.heldout, "held-out", far, f"Its nearest held-out item, at distance {far}", budget, span[2]))
         badge = '<p class="off">counted as a copy</p>' if pair.copy else ""
-        cards.append(f'<li><div class="twins">{"".join(views)}</div>{badge}</li>')
+        items.append(f'<li><div class="twins">{"".join(views)}</div>{badge}</li>')
     lead = (
         "The generated examples that stand out as nearest to the training data, each with its nearest training item and its distance. "
         "Twins would be copies."
     )
     if any(pair.heldout is not None for pair in shown):
         lead += " Beside them the nearest held-out item, which the model never saw; held-out items are fewer, so they lie a little farther."
-    return section("nearest", "Is it copying?", f'<ol class="cards">{"".join(cards)}</ol>' if cards else "", lead)
+    lead += " Marked is the longest span that a text shares with the generated one." if text else ""
+    body = f'<ol class="cards{" of-text" if text else ""}">{"".join(items)}</ol>' if items else ""
+    return section("nearest", "Is it copying?", body, lead)
 
 
-def _view(picture: Picture, label: str, distance: str, alt: str, budget: int) -> str:
+def _shared(pair: NearestPair) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """(start, length) of the span to mark in the generated, the training and the held-out text."""
+    if not isinstance(pair.generated, str) or not isinstance(pair.training, str):
+        return (0, 0), (0, 0), (0, 0)
+    ours, theirs, length = shared_span(pair.generated, pair.training)
+    _, held, common = shared_span(pair.generated, pair.heldout) if isinstance(pair.heldout, str) else (0, 0, 0)
+    return (ours, length), (theirs, length), (held, common)
+
+
+def _view(picture: Picture | str, label: str, distance: str, alt: str, budget: int, span: tuple[int, int]) -> str:
+    if isinstance(picture, str):
+        length = f", {number(span[1], whole=True)} characters shared" if distance else ""
+        caption = label + (f" · distance {distance}{length}" if distance else "")
+        return f"<figure><figcaption>{caption}</figcaption>{marked(picture, *span)}</figure>"
     caption = f"{label}<br>{distance}" if distance else label
     return f"<figure>{picture_tag(picture, alt, width=80, most_bytes=budget)}<figcaption>{caption}</figcaption></figure>"
 
@@ -264,13 +285,17 @@ def _view(picture: Picture, label: str, distance: str, alt: str, budget: int) ->
 def _stages(evidence: ReportData) -> str:
     shown = _spread(evidence.stages, _MOST_STAGES)
     budget = _STAGES_BYTES // max(1, len(shown))
-    cards = [
-        f'<figure>{picture_tag(stage.picture, f"Samples at {stage.label}", width=215, most_bytes=budget)}'
-        f"<figcaption>{escape(stage.label)}</figcaption></figure>"
-        for stage in shown
-    ]
-    body = f'<div class="stages">{"".join(cards)}</div>' if cards else ""
+    drawn = [_stage(stage, budget) for stage in shown]
+    texts = any(isinstance(stage.picture, tuple) for stage in shown)
+    body = f'<div class="stages{" of-text" if texts else ""}">{"".join(drawn)}</div>' if drawn else ""
     return section("stages", "While it learned", body, "Samples at stages of the training.")
+
+
+def _stage(stage: Stage, budget: int) -> str:
+    caption = f"<figcaption>{escape(stage.label)}</figcaption>"
+    if isinstance(stage.picture, tuple):
+        return f"<figure>{caption}{cards(stage.picture, _STAGE_TEXTS)}</figure>"
+    return f"<figure>{picture_tag(stage.picture, f'Samples at {stage.label}', width=215, most_bytes=budget)}{caption}</figure>"
 
 
 def _spread(items: Sequence[Stage], most: int) -> list[Stage]:

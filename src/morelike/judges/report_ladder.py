@@ -26,14 +26,29 @@ class Wording:
 
 
 GROUPS = {
+    "Likelihood": "How well the model predicts held-out text that it never saw. There is no floor: nobody knows the text's true entropy.",
+    "Against references": "How much of the reference answers the outputs hold. Trivial answers are the source itself, its first sentence "
+    "and the answer of the nearest training source.",
     "Fidelity to the distribution": "How far the generated set as a whole lies from the real one.",
     "Precision and recall": "Whether single examples are plausible, and whether all of the variety is there.",
+    "Variety of the text": "Whether the texts repeat themselves or the training text. Read these beside real data: more is not always "
+    "better, for noise is new and varied too.",
     "Classes": "Whether every class appears as often as it should, and looks like itself.",
     "Copying": "Whether the model repeats its training data instead of making new examples.",
     "Other scores": "",
 }
-_FIDELITY, _PRECISION, _CLASSES, _COPYING, _OTHER = GROUPS
+_LIKELIHOOD, _REFERENCES, _FIDELITY, _PRECISION, _VARIETY, _CLASSES, _COPYING, _OTHER = GROUPS
 WORDINGS = (
+    Wording(("nats",), "Nats", "What the model pays, on average, to predict a piece of held-out text; 0.69 nats are one bit.", _LIKELIHOOD),
+    Wording(("self",), "Self-BLEU", "How much of each text's one to four words in a row the other texts hold too.", _VARIETY, True),
+    Wording(("distinct",), "Distinct pairs", "Share of pairs of neighbouring words, of all texts, that are different.", _VARIETY, True),
+    Wording(("novelty",), "Novelty",
+            "Share of four words in a row (twelve characters, where there are no spaces) that the training text lacks.", _VARIETY, True),
+    Wording(("bleu",), "BLEU", "One to four words in a row that references hold too, 0 to 100.", _REFERENCES),
+    Wording(("chrf",), "chrF", "One to six characters in a row shared with a reference, 0 to 100.", _REFERENCES),
+    Wording(("rouge",), "ROUGE", "Words, pairs of words or the longest word sequence shared with a reference, as F1.", _REFERENCES, True),
+    Wording(("span",), "Copied span", "The longest span of a text that stands verbatim in the training text: characters, mean over texts.",
+            _VARIETY),
     Wording(("frechet",), "Fréchet distance", "How far apart the two sets are in mean and spread of their features.", _FIDELITY),
     Wording(("kernel", "mmd"), "Kernel distance", "How easily the two sets are told apart by their features; about 0 for two real sets.",
             _FIDELITY),
@@ -49,6 +64,10 @@ WORDINGS = (
     Wording(("memory",), "Memory", "How drawn the examples are to training items rather than to unseen ones: 0 not at all, 1 all copied.",
             _COPYING),
 )
+
+
+_OF_TEXT = (_LIKELIHOOD, _REFERENCES, _VARIETY)
+"""Groups of scores that are no distances of features."""
 
 
 def wording(name: str) -> Wording:
@@ -158,7 +177,8 @@ def _row(name: str, score: Mapping[str, Any], copiers: Mapping[str, Mapping[str,
     remark = count + (f", {number(ratio)} × the floor" if ratio is not None else "")
     extractor = str(score.get("extractor") or "")
     if extractor and extractor not in name:
-        remark += f", features: {extractor}"
+        remark += f", {'on' if words.group in _OF_TEXT else 'features:'} {extractor}"
+    remark += "".join(f", {score[key]}" for key in ("drawn", "signature") if score.get(key))
     side = "lower" if step.lower_is_better else "higher"
     spoken = "; ".join(f"{label} {number(value)}" for label, value in
                        (("generated", step.value), ("real data", step.floor), (ceiling_name, step.ceiling)) if value is not None)
@@ -209,7 +229,8 @@ def key_figures(scores: Scores) -> list[tuple[str, str, str]]:
     """The scores' few figures for the top of the page: (name, value, remark)."""
     steps = {name: rung(name, score, {}) for name, score in scores.items() if refusal(score) is None}
     found: list[tuple[str, str, str]] = []
-    placed = [level for step in steps.values() if (level := level_with_real(step)) is not None]
+    # Where being trivial is no help (copies, novelty), noise meets the floor too: that is no merit to count.
+    placed = [level for step in steps.values() if step.ceiling is not None and (level := level_with_real(step)) is not None]
     if placed:
         found.append(("Level with real data", f"{sum(placed)} of {len(placed)}", "scores meet the floor"))
     for name, step in steps.items():
@@ -218,8 +239,15 @@ def key_figures(scores: Scores) -> list[tuple[str, str, str]]:
             count = number(real(scores[name].get("n")), whole=True)
             found.append(("Fréchet distance", f"{number(ratio)} × floor", f"{name.partition('.')[2]}, n = {count}"))
             break
+    for name, title in (("nats-per-character", "Nats per character"), ("bleu", "BLEU")):
+        if name in steps:
+            found.append((title, number(steps[name].value), _beside(steps[name], scores[name])))
     for title in ("Label accuracy", "Copies"):
         name, chosen = next(((name, step) for name, step in steps.items() if wording(name).title == title), ("", None))
         if chosen is not None:
             found.append((title, percent(chosen.value), "" if chosen.floor is None else f"real data: {percent(chosen.floor)}"))
     return found
+
+
+def _beside(step: Rung, score: Mapping[str, Any]) -> str:
+    return "" if step.ceiling is None else f"{score.get('ceiling_name') or 'trivial model'}: {number(step.ceiling)}"

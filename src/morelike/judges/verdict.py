@@ -10,6 +10,10 @@ from ..core.errors import BadInput, UnknownName
 
 Scores = Mapping[str, Mapping[str, Any]]
 _DISTANCES = ("frechet", "kernel")
+_DECISIVE = (*_DISTANCES, "nats-per-character", "bleu")
+"""A trivial model that is as good on all of these wins."""
+_LONG_SPANS = 1.5
+"""From so many times the floor on, copied spans are called a repetition of training text: fluent text alone comes a little above it."""
 _NAMED = 4
 """Most scores named in one sentence."""
 
@@ -39,12 +43,12 @@ def _against_trivial(scores: Scores) -> str:
     if not barred:
         return "There is no trivial model to compare with."
     lost = [name for name, score in barred.items() if not _better(score, score["value"], score["ceiling"])]
-    distances = [name for name in barred if name.split(".")[0] in _DISTANCES]
+    decisive = [name for name in barred if name.split(".")[0] in _DECISIVE]
     beaten = [f"{name} ({barred[name]['ceiling_name']})" for name in lost[:_NAMED]]
     beaten += [f"{len(lost) - _NAMED} more"] if len(lost) > _NAMED else []
     if not lost:
         return f"It beats the best trivial model on all {len(barred)} scores that have one."
-    if distances and all(name in lost for name in distances):
+    if decisive and all(name in lost for name in decisive):
         return f"A trivial model wins: on {_listed(beaten)} one does as well or better."
     return f"It beats the best trivial model on {len(barred) - len(lost)} of {len(barred)} scores, but not on {_listed(beaten)}."
 
@@ -93,19 +97,54 @@ def _on_copies(scores: Scores) -> str:
     return f"It copies training data: {figures}. Look at the closest pairs before sharing anything."
 
 
+def _on_likelihood(scores: Scores) -> str:
+    score = scores.get("nats-per-character")
+    if score is None:
+        return ""
+    beside = "" if score["ceiling"] is None else f"; the best trivial model ({score['ceiling_name']}) costs {score['ceiling']:.3f}"
+    bound = "at most " if score["extractor"].endswith("bound") else "about " if score["extractor"].endswith("estimate") else ""
+    return f"Held-out text costs it {bound}{score['value']:.3f} nats per character{beside}."
+
+
+def _on_references(scores: Scores) -> str:
+    parts = []
+    for name, written in (("bleu", "BLEU {:.1f}"), ("rouge-l", "ROUGE-L {:.3f}")):
+        if (score := scores.get(name)) is not None:
+            beside = "" if score["ceiling"] is None else f" (the best trivial answer, {score['ceiling_name']}: {score['ceiling']:.3g})"
+            parts.append(written.format(score["value"]) + beside)
+    return f"Against the references it reaches {_listed(parts)}." if parts else ""
+
+
+def _on_span(scores: Scores) -> str:
+    score = scores.get("copied-span")
+    if score is None or score["floor"] is None:
+        return ""
+    figures = f"the longest span copied word for word is {score['value']:.1f} characters on average, in held-out texts {score['floor']:.1f}"
+    if not _at_floor(score) and score["value"] > _LONG_SPANS * score["floor"]:
+        return f"It repeats training text: {figures}."
+    return f"{figures[0].upper()}{figures[1:]}."
+
+
+def _on_repetition(scores: Scores) -> str:
+    score = scores.get("self-bleu")
+    if score is None or _at_floor(score):
+        return ""
+    return f"Its texts are more alike than real ones: self-BLEU {score['value']:.2f}, of held-out texts {score['floor']:.2f}."
+
+
 def _on_variety(scores: Scores) -> str:
     low = [name for name, score in scores.items() if name.split(".")[0] == "diversity" and score["value"] < 0.8 and not _at_floor(score)]
     return f"Samples of one class are much more alike than real ones ({_listed(low)}): a sign of mode collapse." if low else ""
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """One short paragraph on the result of `climb`: trivial models, distance from real data, classes, labels, copies."""
+    """One short paragraph on the result of `climb`: trivial models, likelihood, references, distance from real data, classes, copies."""
     scores = {name: score for name, score in result["scores"].items() if "refused" not in score}
     refused = len(result["scores"]) - len(scores)
     if not scores:
         return f"Nothing could be judged: {next(iter(score['refused'] for score in result['scores'].values()), 'there are no scores')}."
-    parts = [_against_trivial(scores), _from_floor(scores, result["n"]), _on_classes(result), _on_labels(scores)]
-    parts += [_on_variety(scores), _on_copies(scores)]
+    parts = [_against_trivial(scores), _on_likelihood(scores), _on_references(scores), _from_floor(scores, result["n"])]
+    parts += [_on_classes(result), _on_labels(scores), _on_variety(scores), _on_repetition(scores), _on_copies(scores), _on_span(scores)]
     if refused:
         parts.append(f"{refused} of {len(result['scores'])} scores refused; each says why.")
     return " ".join(part for part in parts if part)

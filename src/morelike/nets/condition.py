@@ -1,42 +1,89 @@
-"""The one condition encoder, which lives inside every net: (condition, given) -> a vector for each example."""
+"""The one condition encoder, which lives inside every net: (condition, given) -> a vector, and a sequence where a condition is one.
+
+B batch, S length of a condition, D width.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from ..core.spec import Conditions, Spec, Tokens, elements
+from ..core.spec import Conditions, Spec, Tokens, elements, live, sequential
+
+Reader = Callable[[int], nn.Module]
+"""Makes a net from its width: (embedded (B,S,D), live (B,S)) -> read (B,S,D)."""
 
 
 class ConditionEncoder(nn.Module):
-    """Sums one vector a condition: embedded ids (mean over positions) or a small net over numbers; a learned null where not given."""
+    """Sums one vector a condition: embedded ids (mean over live places) or a small net over numbers; a learned null where not given.
 
-    def __init__(self, conditions: Conditions, width: int) -> None:
+    With a `reader`, conditions that are sequences are also read place by place, for attention.
+    """
+
+    def __init__(self, conditions: Conditions, width: int, reader: Reader | None = None) -> None:
         super().__init__()
         self.width = width
         self.specs = dict(conditions)
         self.embed = nn.ModuleDict({name: _embedder(spec, width) for name, spec in conditions.items()})
         self.null = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name in conditions})
+        read = [name for name, spec in conditions.items() if reader is not None and sequential(spec)]
+        self.readers = nn.ModuleDict({name: reader(width) for name in read} if reader is not None else {})
 
     def forward(self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int) -> Tensor | None:
-        """(B, width), or None where there are no conditions at all. A condition missing from the mapping counts as not given."""
+        """(B,D), or None where there are no conditions at all. A condition missing from the mapping counts as not given."""
         total: Tensor | None = None
         for name, spec in self.specs.items():
             null = self.null[name].expand(batch, -1)
+            vector = null
             if name in condition:
-                value = condition[name]
-                flat = value.flatten(1)
-                vector = self.embed[name](flat).mean(1) if isinstance(spec, Tokens) else self.embed[name](flat.float())
-                vector = torch.where(given[name][:, None], vector, null)
-            else:
-                vector = null
+                vector = torch.where(given[name][:, None], self._vector(name, spec, condition[name]), null)
             total = vector if total is None else total + vector
         return total
+
+    def _vector(self, name: str, spec: Spec, value: Tensor) -> Tensor:
+        if not isinstance(spec, Tokens):
+            out: Tensor = self.embed[name](value.flatten(1).float())
+            return out
+        flat = value.flatten(1)
+        embedded: Tensor = self.embed[name](flat)
+        if spec.stop is None:
+            return embedded.mean(1)
+        there = live(spec, flat)[..., None]
+        return (embedded * there).sum(1) / there.sum(1)
+
+    def sequence(self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int) -> tuple[Tensor, Tensor] | None:
+        """(read (B,S,D), live (B,S)) of the conditions that are sequences, one after another; None where there are none.
+
+        A condition that is not given is one live place, its null.
+        """
+        parts: list[tuple[Tensor, Tensor]] = []
+        for name in self.readers:
+            null = self.null[name].expand(batch, 1, -1)
+            if name not in condition:
+                parts.append((null, torch.ones(batch, 1, dtype=torch.bool, device=null.device)))
+                continue
+            there = live(self.specs[name], condition[name])
+            longest = int(there.sum(1).max())
+            value, there = condition[name][:, :longest], there[:, :longest]
+            read = self.readers[name](self.embed[name](value), there)
+            kept = given[name][:, None]
+            first = torch.arange(longest, device=value.device) == 0
+            parts.append((torch.where((kept | ~first)[..., None], read, null.to(read.dtype)), there & kept | first))
+        if not parts:
+            return None
+        return torch.cat([part for part, _ in parts], 1), torch.cat([there for _, there in parts], 1)
+
+
+def as_table(weight: Tensor) -> None:
+    """Marks a matrix that has a row for each id, which optimisers of matrices leave alone."""
+    weight.table = True  # type: ignore[attr-defined]
 
 
 def _embedder(spec: Spec, width: int) -> nn.Module:
     if isinstance(spec, Tokens):
-        return nn.Embedding(spec.vocab, width)
+        table = nn.Embedding(spec.vocab, width)
+        as_table(table.weight)
+        return table
     return nn.Sequential(nn.Linear(elements(spec), width), nn.SiLU(), nn.Linear(width, width))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..core.contract import Batch, Learner, Player, Terms, Trainable
 from ..core.errors import BadPackage
 from ..core.noise import Noise
-from ..core.spec import lift
+from ..core.spec import lift, lift_all
 from .optimiser import Optimiser
 from .plan import VALIDATE_AT, Plan, turns
 from .record import Row, Sink
@@ -126,7 +126,7 @@ class Trainer:
         batch = Batch(
             x=lift(self.model.spec, stored.to(self.device)),
             noise=noise,
-            condition={name: value.to(self.device) for name, value in condition.items()},
+            condition=lift_all(self.model.conditions, {name: value.to(self.device) for name, value in condition.items()}),
             given={name: noise.uniform((), f"drop {name}") >= self.plan.drop for name in condition},
             progress=step / self.plan.steps,
         )
@@ -195,8 +195,13 @@ class Trainer:
         share = 1.0 - (1.0 - 1.0 / count) ** (self.plan.averaging + 1)
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), [p.detach() for p in self.model.parameters()], share)
-            for own, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
-                own.copy_(new)
+            for own, new in zip(self.average.modules(), self.model.modules(), strict=True):
+                grows = getattr(new, "grows", ())
+                for name, buffer in new.named_buffers(recurse=False):
+                    if name in grows:
+                        setattr(own, name, buffer)
+                    else:
+                        own.get_buffer(name).copy_(buffer)
 
     def _note(self, player: str, terms: Terms) -> None:
         for name, value in terms.items():

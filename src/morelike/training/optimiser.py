@@ -75,8 +75,9 @@ def _inner(params: list[nn.Parameter], optim: Optim) -> list[torch.optim.Optimiz
         case "sgd":
             return [torch.optim.SGD(params, momentum=optim.betas[0], fused=True, **common)]
         case "muon":
-            matrices = [p for p in params if p.dim() == 2]
-            rest = [p for p in params if p.dim() != 2]
+            # tables of one row an id (embeddings, output layers) are no maps between features, and costly to orthogonalise
+            matrices = [p for p in params if p.dim() == 2 and not getattr(p, "table", False)]
+            rest = [p for p in params if p.dim() != 2 or getattr(p, "table", False)]
             found: list[torch.optim.Optimizer] = []
             if matrices:
                 found.append(torch.optim.Muon(matrices, momentum=optim.betas[0], adjust_lr_fn="match_rms_adamw", **common))

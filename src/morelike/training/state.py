@@ -41,7 +41,11 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def put(model: nn.Module, values: dict[str, Tensor]) -> None:
-    """Copies values into the model in place, whatever their memory layout. Raises BadPackage where names or shapes differ."""
+    """Copies values into the model in place, whatever their memory layout. Raises BadPackage where names or shapes differ.
+
+    A buffer that its module names in a class attribute `grows` (its size depends on the data) takes the saved size first.
+    """
+    _make_room(model, values)
     own = model.state_dict()
     missing, foreign = sorted(own.keys() - values.keys()), sorted(values.keys() - own.keys())
     if missing or foreign:
@@ -51,6 +55,14 @@ def put(model: nn.Module, values: dict[str, Tensor]) -> None:
             if tensor.shape != values[name].shape:
                 raise BadPackage(f"weight {name!r} has shape {tuple(values[name].shape)}, the model has {tuple(tensor.shape)}")
             tensor.copy_(values[name])
+
+
+def _make_room(model: nn.Module, values: dict[str, Tensor]) -> None:
+    for path, module in model.named_modules():
+        for name in getattr(module, "grows", ()):
+            saved, own = values.get(f"{path}.{name}" if path else name), module.get_buffer(name)
+            if saved is not None and saved.dim() == own.dim() and saved.shape[1:] == own.shape[1:]:
+                setattr(module, name, own.new_empty(saved.shape))
 
 
 def gather(models: dict[str, nn.Module], optimisers: dict[str, Optimiser], extra: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:

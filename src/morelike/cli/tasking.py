@@ -1,0 +1,198 @@
+"""The verbs of tasks: from words to a model's methods, to the terminal or a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import BadInput
+from ..house import between, heat_page, reading, texts, writing
+from ..house.model import Model, load
+from ..maths.decoding import DIALS
+from . import heat, show
+from .audience import RichAudience
+from .drawing import dials_of, pairs
+
+_PROMPT_SHOWN = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was typed besides the model: a text or a file that holds it, and how to go about it."""
+
+    text: str | None
+    file: str | None
+    where: Sequence[str] = ()
+    dials: Sequence[str] = ()
+    seed: int = 0
+    constraint: str | None = None
+    stop: Sequence[str] = ()
+    device: str = "auto"
+
+    @classmethod
+    def of(cls, words: Sequence[str] | None, file: str | None, **rest: Any) -> Words:
+        """The first word is the text, unless there is a file or it is a dial; the others are dials."""
+        words = list(words or ())
+        # only the name of a dial makes it one: a text may hold an equals sign
+        named = words and words[0].partition("=")[0] in (*DIALS, "steps", "order") and "=" in words[0]
+        text = None if file is not None or not words or named else words.pop(0)
+        return cls(text, file, dials=words, **rest)
+
+    def read(self, audience: RichAudience, *, needed: str = "") -> str:
+        """The text: as typed, from the file, or "" where there is neither. Raises BadInput with `needed` where it must be there."""
+        if self.file is not None:
+            text, notes = reading.text_of(self.file)
+            for note in notes:
+                audience.say(f"note: {note}")
+            return text
+        if self.text is None and needed:
+            raise BadInput(needed)
+        return self.text or ""
+
+    def wish(self) -> texts.Wish:
+        where = pairs(self.where, "--where", "label=3")
+        return texts.Wish(where, self.seed, self.constraint, self.stop, dials_of(self.dials))
+
+
+def opened(folder: str, device: str) -> Model:
+    """The model, where it is to compute."""
+    return load(folder).to(device)
+
+
+def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
+    """Continues a text; the first of the texts appears as it is drawn."""
+    wish, prompt = words.wish(), words.read(audience)
+    found = texts.extension(opened(folder, words.device).package, prompt, n, length, wish)
+    _say(audience, found.notes)
+    if as_json:
+        show.as_json({"prompt": prompt, "texts": found.whole(), "notes": found.notes})
+        return
+    if sys.stdout.isatty():
+        show.console().print(prompt[-_PROMPT_SHOWN:], style="dim", markup=False, end="", soft_wrap=True)
+    parts: list[list[str]] = []
+    for fresh in found:
+        parts.append(fresh[1:])
+        if fresh[0]:
+            print(fresh[0], end="", flush=True)
+    print()
+    for number, many in enumerate(zip(*parts, strict=True), 2):
+        print(f"----- {number} of {n}")
+        print("".join(many))
+
+
+def restore(folder: str, words: Words, n: int, gap_length: int | None, as_json: bool, audience: RichAudience) -> None:
+    """Fills the gaps of a text."""
+    wish = words.wish()
+    text = words.read(audience, needed=f"there is no text: give a sentence with a gap, {texts.GAP}, in it, or --file")
+    found = texts.restore(opened(folder, words.device).package, text, n, gap_length, wish)
+    _say(audience, found["notes"])
+    if as_json:
+        show.as_json({"text": text, **found})
+        return
+    for variant in found["variants"]:
+        print(variant["text"])
+    means = [variant["nats_per_id"] for variant in found["variants"] if variant["nats_per_id"] is not None]
+    if means:
+        audience.say("nats per id: " + ", ".join(f"{value:.3f}" for value in means))
+
+
+def translate(folder: str, words: Words, out: str | None, as_json: bool, audience: RichAudience) -> None:
+    """Translates a text, or a file line by line."""
+    wish = words.wish()
+    place = None if out is None else writing.file_for(out)
+    if words.text is None and words.file is None:
+        if sys.stdin.isatty():
+            raise BadInput("there is nothing to translate: give a text, --file or standard input")
+        words = Words(None, "-", words.where, words.dials, words.seed, words.constraint, words.stop, words.device)
+    lines = reading.lines_of(words.read(audience))
+    package = opened(folder, words.device).package
+    if len(lines) > 1:
+        with audience.watch("translating", sum(bool(line.strip()) for line in lines)) as bar:
+            found, notes = texts.translate(package, lines, wish, lambda done: bar.advance(done, {}))
+    else:
+        found, notes = texts.translate(package, lines, wish)
+    _say(audience, notes)
+    if place is not None:
+        # a translation's own line ends would shift all lines after it
+        writing.write_text(place, "".join(f"{' '.join(line.splitlines())}\n" for line in found))
+        audience.say(f"{len(found):,} lines: {place}")
+    if as_json:
+        rows = [{"source": line, "translation": text} for line, text in zip(lines, found, strict=True)]
+        show.as_json({"translations": rows, "notes": notes})
+    elif place is None:
+        for line in found:
+            print(" ".join(line.splitlines()))
+
+
+def explain(folder: str, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
+    """Shows how surprising each piece of a text is."""
+    wish = words.wish()
+    place = None if html is None else writing.file_for(html)
+    text = words.read(audience, needed="there is no text to explain: give one, or --file")
+    model = opened(folder, words.device)
+    found = texts.explain(model.package, text, wish.where)
+    _say(audience, found["notes"])
+    if place is not None:
+        writing.write_text(place, heat_page.page(found, Path(folder).name or str(folder)))
+        audience.say(f"heat map: {place}")
+    if as_json:
+        show.as_json(found)
+    else:
+        heat.heat_map(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What to go between."""
+
+    start: str
+    end: str
+    where: Sequence[str]
+    seed: int
+    device: str
+
+
+def interpolate(folder: str, ends: Ends, n: int, out: str | None, as_json: bool, audience: RichAudience) -> None:
+    """Goes from one item to another: prints texts and rows, writes pictures."""
+    where = pairs(ends.where, "--where", "label=3")
+    model = opened(folder, ends.device)
+    kind = model.codec.kind
+    place = None
+    if out is not None or kind == "image":
+        place = writing.target(out if out is not None else str(Path(folder) / "interpolation.png"), kind, n)
+    items, notes = between.interpolate(model.package, (ends.start, ends.end), n, where, ends.seed)
+    _say(audience, notes)
+    if place is not None:
+        if place.ending == ".png":
+            model.codec.draw(items, place.path, n)
+        else:
+            writing.write(place, items, model.codec, {}, {})
+    plain = list(items) if kind == "text" else [[float(value) for value in row] for row in items] if kind == "vector" else []
+    if as_json:
+        show.as_json({"items": plain, "path": None if place is None else str(place.path), "notes": notes})
+    elif place is not None:
+        show.say(f"{n:,} steps: {place.path}")
+    else:
+        for item in plain:
+            print(item if isinstance(item, str) else ", ".join(f"{value:.6g}" for value in item))
+
+
+def classify(folder: str, item: str | None, asked: dict[str, Any], as_json: bool, audience: RichAudience) -> None:
+    """Names the class of an item, or says how well held-out data is classified. `asked`: data, where, device, offline."""
+    if item is not None and asked["data"] is not None:
+        raise BadInput("give an item to classify or --data, not both")
+    where = pairs(asked["where"], "--where", "label=3")
+    model = opened(folder, asked["device"])
+    found = model.classify(item, data=asked["data"], where=where, audience=audience, offline=asked["offline"])
+    if as_json:
+        show.as_json(found)
+    else:
+        (heat.classified if item is None else heat.one_class)(found)
+
+
+def _say(audience: RichAudience, notes: Sequence[str]) -> None:
+    for note in notes:
+        audience.say(f"note: {note}")

@@ -1,0 +1,231 @@
+"""What people look at: pages of samples beside real data, stages, nearest pairs, and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..core.contract import Codec, Trainable
+from ..core.spec import sequential
+from ..data.image import grid, rgb8
+from ..judges.report import ClassShare, Cost, DataCard, NearestPair, ReportData, Stage, write_report
+from ..judges.report_text import Writing
+from ..training.record import read
+from .package import Package
+from .prepare import Prepared, raw_of
+from .sampling import draw
+
+if TYPE_CHECKING:
+    from .judging import Judged
+
+STAGE_TEXTS = 3
+"""Texts kept of each stage of the training."""
+
+def by_class(package: Package, rows: int, columns: int) -> dict[str, Tensor]:
+    """Conditions for a page of rows x columns: a class a row where there is one label and nothing else, else nothing."""
+    if len(package.conditions) != 1:
+        return {}
+    name, codec = next(iter(package.conditions.items()))
+    if codec.kind != "category":
+        return {}
+    classes = torch.arange(rows) % codec.spec.vocab  # type: ignore[union-attr]
+    return {name: classes.repeat_interleave(columns)[:, None]}
+
+
+def page_conditions(package: Package, data: Prepared, rows: int, columns: int) -> tuple[dict[str, Tensor], np.ndarray | None]:
+    """(conditions for a page of rows x columns, the hold-out's rows that they come from): a class a row where there is one label
+    and nothing else, without such rows; for other conditions those of held-out items drawn at random."""
+    wanted = by_class(package, rows, columns)
+    if wanted or not package.conditions:
+        return wanted, None
+    order = np.argsort(np.random.PCG64(0).random_raw(len(data.holdout)), kind="stable")[: rows * columns]
+    chosen = np.resize(order, rows * columns)
+    return {name: torch.from_numpy(data.holdout.condition[name][chosen]) for name in package.conditions}, chosen
+
+
+def real_page(data: Prepared, wanted: Mapping[str, Tensor], rows: int, columns: int) -> np.ndarray:
+    """Stored training examples for a page, drawn at random, a class a row where `wanted` has one label."""
+    if not wanted:
+        order = np.argsort(np.random.PCG64(0).random_raw(len(data.train)), kind="stable")
+        return data.train.x[np.sort(order[: rows * columns])]
+    name, ids = next(iter(wanted.items()))
+    labels = data.train.condition[name][:, 0]
+    found: list[int] = []
+    for row in range(rows):
+        members = np.flatnonzero(labels == int(ids[row * columns]))
+        members = members[np.argsort(np.random.PCG64([row]).random_raw(len(members)), kind="stable")][:columns]
+        found += [int(members[i % len(members)]) if len(members) else 0 for i in range(columns)]
+    return data.train.x[found]
+
+
+def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequence[str] = ()) -> Any:
+    """Raw items for the report: texts, each with its line of `about`; or one picture, a grid or a scatter plot's PNG bytes."""
+    if codec.kind == "text":
+        lines = about or [""] * len(items)
+        return tuple(Writing(str(text), line) for text, line in zip(items, lines, strict=True))
+    if codec.kind == "image":
+        low, high = _range(codec)
+        return grid([rgb8(item, low, high) for item in items], columns, gap=1, scale=1)
+    path = folder / "page.png"
+    codec.draw(items, path, columns)
+    found = path.read_bytes()
+    path.unlink()
+    return found
+
+
+def _range(codec: Codec) -> tuple[float, float]:
+    return float(getattr(codec, "low", 0.0)), float(getattr(codec, "high", 1.0))
+
+
+def keep_stage(package: Package, data: Prepared, model: Trainable, path: Path, precision: str) -> None:
+    """Draws some samples in mid-training and keeps them for the report: texts as `path`.json, anything else as a picture, `path`.png."""
+    text = package.codec.kind == "text"
+    rows, columns = (STAGE_TEXTS, 1) if text else (3, 10)
+    condition, _ = page_conditions(package, data, rows, columns)
+    # ids come one after another, so of texts no more are drawn than are kept
+    x = draw(model, rows * columns, condition, seed=package.recipe.seed, precision=precision, chunk=rows if text else None)
+    items = raw_of(package.codec, x.numpy())
+    if text:
+        path.with_suffix(".json").write_text(json.dumps(items.tolist()), encoding="utf-8")
+    else:
+        package.codec.draw(items, path.with_suffix(".png"), columns)
+
+
+def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[str]:
+    """One line for each row of the conditions: a text as it is, classes by name, numbers with their names."""
+    parts: list[list[str]] = []
+    for name, codec in conditions.items():
+        if name not in values:
+            continue
+        raw = raw_of(codec, values[name].numpy())
+        match codec.kind:
+            case "text" | "category":
+                parts.append([str(value) for value in raw])
+            case _:
+                parts.append([f"{name} {', '.join(f'{number:.4g}' for number in np.ravel(value))}" for value in raw])
+    return [" · ".join(row) for row in zip(*parts, strict=True)]
+
+
+def _page_size(package: Package) -> tuple[int, int]:
+    """(rows, columns) of the pages of samples."""
+    if package.codec.kind == "image":
+        return 10, 10
+    if not sequential(package.codec.spec):
+        return 20, 50
+    label = by_class(package, 1, 1)
+    classes = next(iter(package.conditions.values())).spec.vocab if label else 0  # type: ignore[union-attr]
+    return (min(classes, 8), max(2, 8 // classes)) if label else (8, 1)
+
+
+def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> dict[str, Any]:
+    """The report's real and generated pages and the names of their rows."""
+    rows, columns = _page_size(package)
+    condition, chosen = page_conditions(package, data, rows, columns)
+    made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=precision)
+    stored = real_page(data, condition, rows, columns) if chosen is None else data.holdout.x[chosen]
+    text = package.codec.kind == "text"
+    about = said(package.conditions, condition) if text else []
+    names: tuple[str, ...] = ()
+    if condition and chosen is None and not text:
+        codec = next(iter(package.conditions.values()))
+        names = tuple(codec.names[row % len(codec.names)] for row in range(rows))  # type: ignore[attr-defined]
+    return {
+        "real": picture(package.codec, raw_of(data.codec, stored), columns, folder, about),
+        "generated": picture(package.codec, raw_of(package.codec, made.numpy()), columns, folder, about),
+        "row_labels": names,
+    }
+
+
+def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: Mapping[str, Any]) -> None:
+    """Writes the report to `path`, in the model's folder. `facts`: seconds, steps, batch, peak_memory, threads, precision, device."""
+    folder = path.parent
+    rows_of = read(folder / "training" / "record.jsonl")
+    result = judged.result
+    evidence = ReportData(
+        name=data.source.name,
+        kind=package.codec.kind,
+        model=str(package.recipe.model),
+        title=f"{data.source.name}: more like it",
+        date=date.today().isoformat(),
+        version=__version__,
+        verdict=judged.verdict.replace(". ", ".\n", 1),
+        scores=result["scores"],
+        copiers=result["copiers"],
+        classes=[ClassShare(**row) for row in result["classes"]],
+        classifier_accuracy=result["scores"].get("label-accuracy", {}).get("floor"),
+        **_pages(package, data, facts.get("precision", "fp32"), folder),
+        stages=_stages(folder / "training"),
+        nearest=_nearest(package.codec, judged),
+        curves=[row for row in rows_of if row.get("event") in ("step", "validation")],
+        incidents=[row for row in rows_of if row.get("event") == "incident"],
+        cost=_cost(facts, judged.seconds),
+        recipe=package.recipe.to_toml(),
+        data=_data_card(data),
+    )
+    write_report(evidence, path)
+
+
+def _cost(facts: Mapping[str, Any], judging: float) -> Cost | None:
+    if "steps" not in facts:
+        return None
+    return Cost(
+        seconds=facts["seconds"], steps=facts["steps"], examples=facts["steps"] * facts["batch"], peak_memory=facts.get("peak_memory"),
+        threads=facts["threads"], device=facts["device"], precision=facts["precision"], judging_seconds=judging,
+    )  # fmt: skip
+
+
+def _data_card(data: Prepared) -> DataCard:
+    return DataCard(
+        shape=" x ".join(map(str, data.codec.spec.shape)),
+        counts={"train": len(data.train), "validation": len(data.validation), "hold-out": len(data.holdout)},
+        fingerprint=data.split.fingerprint,
+        conditions={name: _condition_words(codec) for name, codec in data.conditions.items()},
+        notes=[*data.source.notes, *data.codec.describe()],  # type: ignore[attr-defined]
+        skipped=data.source.skipped,
+    )
+
+
+def _condition_words(codec: Codec) -> str:
+    if codec.kind == "category":
+        return f"{codec.spec.vocab} classes"  # type: ignore[union-attr]
+    return f"a text of at most {codec.spec.shape[0]} ids" if codec.kind == "text" else "a number"
+
+
+def _stages(folder: Path) -> list[Stage]:
+    found = []
+    for path in sorted([*folder.glob("stage-*.png"), *folder.glob("stage-*.json")]):
+        _, step, seconds = path.stem.split("-")
+        text = path.suffix == ".json"
+        shown = tuple(map(Writing, json.loads(path.read_text(encoding="utf-8")))) if text else path.read_bytes()
+        found.append(Stage(label=f"step {int(step):,} · {int(seconds)} s", picture=shown))
+    return found
+
+
+def _nearest(codec: Codec, judged: Judged) -> list[NearestPair]:
+    """The closest pairs, where single items can be looked at."""
+    if codec.kind not in ("image", "text"):
+        return []
+    evidence, (low, high) = judged.evidence, _range(codec)
+
+    def show(item: Any) -> Any:
+        return item if codec.kind == "text" else rgb8(item, low, high)
+
+    return [
+        NearestPair(
+            generated=show(evidence.generated.items[pair["generated"]]),
+            training=show(evidence.reference.items[pair["training"]]),
+            distance=pair["distance"],
+            heldout=show(evidence.holdout.items[pair["heldout"]]),
+            heldout_distance=pair["heldout_distance"],
+            copy=pair["copy"],
+        )
+        for pair in judged.result["pairs"]
+    ]

@@ -1,0 +1,200 @@
+"""Transformers for sequences of ids, by role: the next id at every place (causal), every id from its surroundings, or one vector.
+
+B batch, T length, V vocabulary, D width, N live rows (see `attention.Layout`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
+from .attention import Attention, Block, Cache, Layout
+from .condition import ConditionEncoder, as_table
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerSettings:
+    """Size of a transformer."""
+
+    width: int = 256
+    depth: int = 4
+    head: int = 32
+    """Width of a head."""
+    share: int = 2
+    """So many heads share their keys and values."""
+    dropout: float = 0.0
+    reading: int = 2
+    """Blocks that read a condition which is a sequence."""
+
+    @property
+    def heads(self) -> int:
+        return max(1, self.width // self.head)
+
+    @property
+    def groups(self) -> int:
+        return self.heads // self.share if self.heads % self.share == 0 else self.heads
+
+
+class Reader(nn.Module):
+    """Reads embedded ids in both directions: (embedded (B,T,D), live (B,T)) -> (B,T,D)."""
+
+    def __init__(self, width: int, depth: int, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(width, settings.heads, settings.groups, settings.dropout) for _ in range(depth))
+        self.norm = nn.RMSNorm(width)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, embedded: Tensor, there: Tensor) -> Tensor:
+        layout = Layout.of(there)
+        rows = self.dropout(layout.pack(embedded))
+        for block in self.blocks:
+            rows, _ = block(rows, layout, causal=False)
+        return layout.pad(self.norm(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class CausalState:
+    """What a causal transformer remembers: each block's cache, the condition's vector and keys, and how many ids came."""
+
+    caches: tuple[Cache, ...]
+    vector: Tensor | None
+    others: tuple[Cache, ...]
+    mask: Tensor | None
+    seen: int
+
+    def rows(self, index: Tensor) -> CausalState:
+        """The state of the rows `index`."""
+
+        def pick(caches: tuple[Cache, ...]) -> tuple[Cache, ...]:
+            return tuple((key[index], value[index]) for key, value in caches)
+
+        vector, mask = (None if part is None else part[index] for part in (self.vector, self.mask))
+        return CausalState(pick(self.caches), vector, pick(self.others), mask, self.seen)
+
+
+class CausalTransformer(nn.Module):
+    """Logits of the id at every place given those before it; with conditions that are sequences, a decoder with cross-attention.
+
+    `inputs` an Array: a context vector is passed to every call that starts a sequence.
+    """
+
+    def __init__(self, inputs: Spec, output: Tokens, conditions: Conditions, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.spec, width = output, settings.width
+        self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings))
+        crossed = bool(self.condition.readers)
+        self.context = nn.Linear(elements(inputs), width) if isinstance(inputs, Array) else None
+        self.start = nn.Parameter(0.02 * torch.randn(width))
+        self.embed = nn.Embedding(output.vocab, width)
+        self.blocks = nn.ModuleList(
+            Block(width, settings.heads, settings.groups, settings.dropout, crossed) for _ in range(settings.depth)
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.norm = nn.RMSNorm(width)
+        self.head = nn.Linear(width, output.vocab, bias=False)
+        for table in (self.embed.weight, self.head.weight):
+            nn.init.normal_(table, std=0.02)
+            as_table(table)
+
+    def forward(
+        self, ids: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits (N,V) at the live places of ids (B,T), side by side, and their places (N,) in the flattened batch (None = all)."""
+        there = live(self.spec, ids)
+        layout = Layout.of(there)
+        state = self.begin(condition, given, ids.shape[0], context)
+        before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
+        rows, _ = self._through(before, layout, state)
+        return self.head(rows), layout.index
+
+    def begin(
+        self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int, context: Tensor | None = None
+    ) -> CausalState:
+        """The state before the first id."""
+        vector = self.condition(condition, given, batch)
+        if self.context is not None and context is not None:
+            own = self.context(context)
+            vector = own if vector is None else vector + own
+        read = self.condition.sequence(condition, given, batch)
+        if read is None:
+            return CausalState((), vector, (), None, 0)
+        layout = Layout(batch, read[0].shape[1])
+        others = []
+        for block in self.blocks:
+            assert isinstance(block.cross, Attention)
+            others.append(block.cross.keys(read[0].flatten(0, 1), layout))
+        return CausalState((), vector, tuple(others), read[1], 0)
+
+    def step(self, ids: Tensor, state: CausalState) -> tuple[Tensor, CausalState]:
+        """Logits (B,V) after ids (B,k) more, and the new state. What lies further back than the Spec's length is forgotten."""
+        embedded = self.embed(ids)
+        if state.seen == 0:
+            embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
+        most = self.spec.shape[0]
+        embedded = embedded[:, -most:]
+        if state.caches and state.caches[0][0].shape[2] + embedded.shape[1] > most:
+            keep = max(1, most - embedded.shape[1])
+            short = tuple((key[:, :, -keep:], value[:, :, -keep:]) for key, value in state.caches)
+            state = CausalState(short, state.vector, state.others, state.mask, state.seen)
+        layout = Layout(*embedded.shape[:2])
+        rows, caches = self._through(embedded, layout, state)
+        logits = self.head(rows.view(*embedded.shape[:2], -1)[:, -1])
+        return logits, CausalState(caches, state.vector, state.others, state.mask, state.seen + embedded.shape[1])
+
+    def _through(self, embedded: Tensor, layout: Layout, state: CausalState) -> tuple[Tensor, tuple[Cache, ...]]:
+        """(B,T,D) embedded ids -> (N,D) normed rows and every block's cache."""
+        if state.vector is not None:
+            embedded = embedded + state.vector[:, None]
+        rows = self.dropout(layout.pack(embedded))
+        caches: list[Cache] = []
+        for number, block in enumerate(self.blocks):
+            other = (state.others[number], state.mask) if state.others else None
+            past = state.caches[number] if state.caches else None
+            rows, cache = block(rows, layout, True, other, past, state.seen)
+            caches.append(cache)
+        return self.norm(rows), tuple(caches)
+
+
+class TokenEncoder(nn.Module):
+    """Reads ids, or distributions over ids, in both directions: a vector for the whole, or logits for every place."""
+
+    def __init__(self, inputs: Tokens, output: Spec, conditions: Conditions, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.spec, width = inputs, settings.width
+        self.places = isinstance(output, Tokens)
+        self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings))
+        # one id beyond the vocabulary stands for "not known"
+        self.embed = nn.Embedding(inputs.vocab + 1, width)
+        self.read = Reader(width, settings.depth, settings)
+        outputs = output.vocab if isinstance(output, Tokens) else elements(output)
+        self.head = nn.Linear(width, outputs)
+        nn.init.normal_(self.embed.weight, std=0.02)
+        as_table(self.embed.weight)
+
+    def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        """x (B,*) ids up to and including V ("not known"), or (B,T,V) distributions -> (B, *output.shape) or logits (B,T,V).
+
+        Only places up to the first stop count; logits past it mean nothing.
+        """
+        relaxed = x.is_floating_point()
+        flat = x if relaxed else x.flatten(1)
+        embedded = flat @ self.embed.weight[:-1] if relaxed else self.embed(flat)
+        there = torch.ones(embedded.shape[:2], dtype=torch.bool, device=x.device) if relaxed else live(self.spec, flat)
+        vector = self.condition(condition, given, x.shape[0])
+        if vector is not None:
+            embedded = embedded + vector[:, None]
+        told = self.condition.sequence(condition, given, x.shape[0])
+        if told is not None:
+            embedded, there = torch.cat((embedded, told[0]), 1), torch.cat((there, told[1]), 1)
+        read = self.read(embedded, there)[:, : flat.shape[1]]
+        there = there[:, : flat.shape[1]]
+        if self.places:
+            out: Tensor = self.head(read)
+            return out
+        pooled = (read * there[..., None]).sum(1) / there.sum(1, keepdim=True)
+        out = self.head(pooled)
+        return out
