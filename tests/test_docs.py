@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import os
 import re
 import runpy
@@ -15,6 +16,7 @@ import shlex
 import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/judging.md", "docs/log.md",
-         "docs/your-own-data.md")  # fmt: skip
+         "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -60,6 +62,23 @@ def commands(page: str) -> list[str]:
     return [line.strip() for block in blocks(page, "sh") for line in block.splitlines() if line.strip() and not line.startswith("#")]
 
 
+def _my_texts(folder: Path) -> None:
+    """A running text, a list, pairs and labelled lines, all small."""
+    rng = np.random.default_rng(0)
+    words = ["the", "sun", "moon", "and", "is", "warm", "cold", "Die", "The"]
+
+    def sentence() -> str:
+        return " ".join(rng.choice(words, rng.integers(4, 9))) + "."
+
+    (folder / "my-text.txt").write_text("\n\n".join(sentence() for _ in range(200)), encoding="utf-8")
+    (folder / "my-lines.txt").write_text("\n".join(dict.fromkeys(sentence() for _ in range(60))), encoding="utf-8")
+    (folder / "my-sources.txt").write_text("the sun\nthe moon\n", encoding="utf-8")
+    pairs = [(text, text.upper()) for text in dict.fromkeys(sentence() for _ in range(80))]
+    (folder / "my-pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
+    rows = [{"text": a, "label": "warm" if "warm" in a else "cold"} for a, _ in pairs]
+    (folder / "my-labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
 @pytest.fixture
 def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A reader's folder: some pictures of two classes, and small models in place of those that take minutes."""
@@ -70,6 +89,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         folder = tmp_path / "my-pictures" / ("cat" if number % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / f"{number}.png")
+    _my_texts(tmp_path)
     train_words, train_python = training.train, verbs.train
 
     def stand_in(folder: Path) -> None:
@@ -78,7 +98,12 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     def words(recipe: Recipe, wish: training.Wish, audience: Any) -> None:
         family: Any = registry.family(recipe.model or "diffusion").load()
         counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
-        if counted or family.wants.__func__ is Trainable.wants.__func__:  # type: ignore[attr-defined]
+        if Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl") and not counted:
+            size = {} if recipe.start else {"size": "xs"}
+            recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else "transformer"), **size})
+            recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
+            train_words(recipe, replace(wish, judge=False), audience)
+        elif counted or family.wants.__func__ is Trainable.wants.__func__:  # type: ignore[attr-defined]
             train_words(recipe, wish, audience)
         else:
             stand_in(Path(wish.out) if wish.out is not None else default_folder(recipe))

@@ -24,7 +24,7 @@ from .text_survey import CODE_POINTS, TextSurvey, code_points, survey_text, text
 
 Unit = Literal["characters", "bytes", "bpe"]
 
-RUNNING_WINDOW = 256
+RUNNING_WINDOW, _LEAST_WINDOW = 256, 8
 LONGEST_ITEM = {"characters": 1024, "bytes": 1024, "bpe": 256}
 """Ids of the longest item that is kept whole where nothing else is asked for."""
 _CHARACTER_LIMIT = 5000
@@ -91,7 +91,7 @@ class TextCodec(Codec):
             size = vocab or int(np.clip(round(3 * seen.characters**0.5, -2), *_BPE_VOCAB))
             source = joined(_strings(items), words=True) if running else items
             pairs = BytePairs.learn(map(scalars, thinned(source, seen.characters)), size)
-        codec = cls(unit, characters.tolist(), bool(fallback), window or RUNNING_WINDOW, running, pairs, said)
+        codec = cls(unit, characters.tolist(), bool(fallback), window or _usual_window(seen, unit), running, pairs, said)
         return codec if running else codec._fitted(items, window or LONGEST_ITEM[unit])
 
     def _fitted(self, items: Iterable[str], longest: int) -> Self:
@@ -255,6 +255,12 @@ class TextCodec(Codec):
     def draw(self, items: Sequence[str], path: Path, columns: int | None = None) -> None:
         """Writes one PNG: the beginnings of the texts set as a page, each under a rule."""
         draw_page(_strings(items), path, columns or 1)
+
+
+def _usual_window(seen: TextSurvey, unit: Unit) -> int:
+    """T of a running text: 256 ids, fewer where a fiftieth of the text, which is about what validates, would not hold a window."""
+    ids = seen.characters // (5 if unit == "bpe" else 1)
+    return int(np.clip(ids // 50, _LEAST_WINDOW, RUNNING_WINDOW))
 
 
 def _check(unit: str, vocab: int | None, window: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from .audience import Audience, Silent
 from .judging import smallest
 from .model import Model, load
 from .prepare import default_folder, prepare
-from .recipe import Recipe, apply
+from .recipe import Recipe, Training, apply
 from .start import family_of
 
 __all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "recipe_from", "train", "verify"]
@@ -61,13 +62,23 @@ def train(
 
 
 def recipe_from(values: Mapping[str, Any], pairs: Sequence[str], custom: type[Trainable] | None = None) -> Recipe:
-    """A recipe from its values and `key=value` pairs. Bare keys need to know the family, so a default one is found by the kind."""
+    """A recipe from its values and `key=value` pairs. Bare keys need to know the family: where none is named, that of the kind, or the
+    first kind's default that knows them all."""
     plain = {key: value for key, value in values.items() if value is not None}
     name = plain.get("model")
     if name is None and custom is None and "start" in plain:
         name = family_of(plain["start"], package.read_card(Path(plain["start"])))
-    family = custom or registry.family(name or registry.kind(plain.get("kind") or "image").default).load()
+    family = custom or (registry.family(name).load() if name else _default_family(plain.get("kind"), pairs))
     return Recipe.parse(apply(plain, pairs, family) if pairs else plain)
+
+
+def _default_family(kind: str | None, pairs: Sequence[str]) -> type:
+    """The kind's default family; without a kind, the first default that knows every bare key, or that of pictures."""
+    kinds = [registry.kind(kind)] if kind else list(registry.KINDS.values())
+    families = [registry.family(name).load() for name in dict.fromkeys(kind.default for kind in kinds)]
+    bare = {pair.partition("=")[0] for pair in pairs if "." not in pair.partition("=")[0]} - set(Training.model_fields)
+    fitting = (family for family in families if bare <= {field.name for field in fields(family.Settings)})  # type: ignore[attr-defined]
+    return next(fitting, families[0])
 
 
 def _toml(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,19 +19,22 @@ WARM_UP, TIMED = 4, 12
 
 
 def seconds_per_step(model: Trainable, data: Data, plan: Plan) -> float:
-    """Median seconds of a step under a plan; trains `model` a little, so give it a throw-away copy."""
+    """Median seconds of a step under a plan, over whole cycles of who plays when; trains `model` a little: give it a throw-away copy."""
     torch.set_num_threads(plan.threads)
     trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000)))
-    times = []
-    for step in range(WARM_UP + TIMED):
+    cycle = math.lcm(*(player.every for player in trainer.players)) if trainer.players else 1
+    times: list[float] = []
+    for step in range(WARM_UP + max(TIMED, cycle)):
         began = time.perf_counter()
         trainer.step_once(step)
         if model.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
-        if step >= WARM_UP + 2 and sum(times[WARM_UP:]) > 3.0:
+        if step >= WARM_UP + max(2, cycle - 1) and sum(times[WARM_UP:]) > 3.0:
             break
-    return sorted(times[WARM_UP:])[len(times[WARM_UP:]) // 2]
+    timed = times[WARM_UP:]
+    cycles = sorted(sum(timed[i : i + cycle]) for i in range(0, len(timed) - cycle + 1, cycle))
+    return cycles[len(cycles) // 2] / cycle
 
 
 def has_bf16(device: torch.device) -> bool:
