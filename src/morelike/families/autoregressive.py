@@ -6,18 +6,16 @@ sequence they become encoder and decoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
-from ..core.abilities import Condition, Continues, Density, Streams
-from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.noise import Noise
-from ..core.spec import Conditions, Spec, Tokens, elements, sequential
-from ..maths.decoding import DIALS, Dials, decode, dialled, stream
-from .sequences import nats_of, next_of
+from ..core.abilities import Condition
+from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
+from ..core.spec import Conditions, Spec, elements, sequential
+from ..maths.decoding import Dials
+from .sequences import IdById, nats_of, next_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,11 @@ class AutoregressiveSettings(Dials):
     """Learning rate; 0 = 0.01 for the transformer's Muon, 0.002 for the recurrent nets' AdamW."""
 
 
-class Autoregressive(Generator, Density, Continues, Streams):
+class Autoregressive(IdById):
     """Exact likelihood; draws id by id with the net's state kept."""
 
     Settings = AutoregressiveSettings
     settings: AutoregressiveSettings
-    spec: Tokens
-    dials: ClassVar[tuple[str, ...]] = DIALS
-    tight = "exact"
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
@@ -77,20 +72,8 @@ class Autoregressive(Generator, Density, Continues, Streams):
         # a constant scale, so that every id weighs the same and no example depends on its neighbours
         return {"loss": loss / elements(self.spec), "smoothed_nats" if own else "nats": loss.detach()}
 
-    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """Dials: those of `maths.decoding.Dials`."""
-        return decode(self, self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
-
-    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
-        """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
-        return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))
-
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:
         return next_of(self.nets["causal"], ids, condition, state)
 
     def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
         return nats_of(self.nets["causal"], self.spec, x, *all_given(condition))
-
-    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """Exact; `noise` is not used."""
-        return -self.surprise(x, condition).double().sum(1).float()

@@ -13,15 +13,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Continues, Density, Streams
-from ..core.contract import Batch, Generator, Learner, Player, Terms
-from ..core.noise import Noise
+from ..core.abilities import Condition
+from ..core.contract import Batch, Learner, Player, Terms
 from ..core.spec import Conditions, Spec, Tokens, elements, live, sequential
 from ..maths.contexts import ContextState, after_stop, beginning
 from ..maths.counts import ID_BITS, KEY_BITS, Counts, discounts, empty
-from ..maths.decoding import DIALS, decode, dialled, stream
 from ..maths.mixing import GRID, Evidence, Table, gather
 from .labels import classes_of
+from .sequences import IdById
 
 _MOST_NUMBERS = 1 << 22
 """Numbers in the largest array of one chunk: 16 MB."""
@@ -53,15 +52,12 @@ def refuses_ids(spec: Spec) -> str | None:
     return None
 
 
-class Counted(Generator, Density, Continues, Streams):
+class Counted(IdById):
     """Learns only from whole passes: before the first one ends, all ids are alike. A further pass adds to the counts.
 
     Contexts never reach across the windows that training gives, but across any length in `surprise` and `next`.
     """
 
-    spec: Tokens
-    dials: ClassVar[tuple[str, ...]] = DIALS
-    tight = "exact"
     grows: ClassVar[tuple[str, ...]] = ("text", "groups", "keys", "first", "ids", "counts")
     """Buffers whose size depends on the data (`training.state.put`)."""
 
@@ -167,20 +163,8 @@ class Counted(Generator, Density, Continues, Streams):
                 nats[:, piece][here] = self._nats(keys[:, :-1][here], x[:, piece][here], [(self.table, 1)])
         return nats
 
-    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """Exact; `noise` is not used."""
-        return -self.surprise(x, condition).double().sum(1).float()
-
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:
         state = state or self._start(len(ids), condition)
         keys, contexts = self._contexts(ids, state)
         logits = torch.cat([self._mixed(self._evidence(part, [(self.table, 1)])) for part in self._parts(keys[:, -1])])
         return after_stop(logits, contexts.ended, self.spec.stop), CountedState(contexts, state.group)
-
-    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """Dials: those of `maths.decoding.Dials`."""
-        return decode(self, self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
-
-    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
-        """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
-        return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))

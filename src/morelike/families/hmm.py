@@ -7,20 +7,20 @@ B batch, T length, V vocabulary, S hidden states, G groups (the classes, then on
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Continues, Density, Streams
-from ..core.contract import Batch, Generator, Learner, Player, Terms
+from ..core.abilities import Condition
+from ..core.contract import Batch, Learner, Player, Terms
 from ..core.noise import Noise
 from ..core.spec import Conditions, Spec, Tokens, live, sequential
 from ..maths.contexts import after_stop
-from ..maths.decoding import DIALS, Dials, decode, dialled, stream
+from ..maths.decoding import Dials
 from .labels import classes_of, count_classes, refuses_conditions
+from .sequences import IdById
 
 _MOST_NUMBERS = 1 << 27
 """Most numbers in all tables: 1 GB."""
@@ -54,7 +54,7 @@ class HMMState:
         return HMMState(self.ahead[index], self.group[index], self.ended[index])
 
 
-class HMM(Generator, Density, Continues, Streams):
+class HMM(IdById):
     """p(x) = sum over hidden paths of start(z_1) emit(x_1 | z_1) move(z_2 | z_1) emit(x_2 | z_2) ... (Rabiner 1989).
 
     Each pass is one step of Baum and Welch (1970), with pseudo-counts of 0.01. The stop is an id that hidden states emit; after it
@@ -64,9 +64,6 @@ class HMM(Generator, Density, Continues, Streams):
 
     Settings = HMMSettings
     settings: HMMSettings
-    spec: Tokens
-    dials: ClassVar[tuple[str, ...]] = DIALS
-    tight = "exact"
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
@@ -171,10 +168,6 @@ class HMM(Generator, Density, Continues, Streams):
             return filtered @ self.move[0], likelihood
         return (filtered[:, None] @ self.move[group])[:, 0], likelihood
 
-    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """Exact; `noise` is not used."""
-        return -self.surprise(x, condition).double().sum(1).float()
-
     def states(self, x: Tensor, condition: Condition = None) -> Tensor:
         """(B,T) int64: the likeliest hidden path of each row of x (B,T) (Viterbi 1967); past the stop it stays where it is."""
         group, alive = self._group(condition, len(x)), live(self.spec, x)
@@ -203,13 +196,6 @@ class HMM(Generator, Density, Continues, Streams):
         probability = ahead @ emit if emit.dim() == 2 else (ahead[:, None] @ emit)[:, 0]
         return after_stop(probability.log().float(), ended, stop), HMMState(ahead, state.group, ended)
 
-    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """Dials: those of `maths.decoding.Dials`."""
-        return decode(self, self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
-
-    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
-        """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
-        return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))
 
 
 def _shares(weights: Tensor) -> Tensor:

@@ -6,21 +6,19 @@ every place from how sure each of them is. B batch, T length, V vocabulary, F co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.abilities import Condition, Continues, Density, Streams
-from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms
-from ..core.noise import Noise
-from ..core.spec import Conditions, Spec, Tokens, elements, live
-from ..maths.decoding import DIALS, decode, dialled, stream
+from ..core.abilities import Condition
+from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
+from ..core.spec import Conditions, Spec, elements, live
 from .autoregressive import Autoregressive, AutoregressiveSettings
 from .mixing import ContextMixing, MixingSettings
+from .sequences import IdById
 
 _ABOUT_BOTH = 5
 """Features of net and expert together: entropies, largest log-probabilities, their divergence."""
@@ -50,15 +48,12 @@ class HybridState:
         return HybridState(self.net.rows(index), self.expert.rows(index))
 
 
-class Hybrid(Generator, Density, Continues, Streams):
+class Hybrid(IdById):
     """Mixes log-linearly (Hinton 2002's product of experts, with weights set at every place). The net learns as if alone; the gate learns
     on training text with each batch's own counts taken out, or it would trust the longest contexts far too much."""
 
     Settings = HybridSettings
     settings: HybridSettings
-    spec: Tokens
-    dials: ClassVar[tuple[str, ...]] = DIALS
-    tight = "exact"
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, None, parts, settings)
@@ -112,20 +107,8 @@ class Hybrid(Generator, Density, Continues, Streams):
         mixed = self._both(x, condition, None, without=False)
         return -mixed.gather(-1, x[..., None])[..., 0] * live(self.spec, x)
 
-    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """Exact; `noise` is not used."""
-        return -self.surprise(x, condition).double().sum(1).float()
-
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:
         past = (None, None) if state is None else (state.net, state.expert)
         net, own = self.net.next(ids, condition, past[0])
         expert, confidence, other = self.expert.next_with_features(ids, past[1])
         return self._mix(net.log_softmax(-1), expert, confidence), HybridState(own, other)
-
-    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """Dials: those of `maths.decoding.Dials`."""
-        return decode(self, self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
-
-    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
-        """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
-        return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))

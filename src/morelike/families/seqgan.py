@@ -5,21 +5,19 @@ B batch, T length, K places from which rows are rolled out, N roll-outs from eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.abilities import Condition, Continues, Density, Streams
-from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
+from ..core.abilities import Condition
+from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput
-from ..core.noise import Noise
-from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
-from ..maths.decoding import DIALS, Dials, decode, dialled, pick, stream
-from .sequences import nats_of, next_of
+from ..core.spec import Array, Conditions, Spec, elements, live, sequential
+from ..maths.decoding import Dials, pick
+from .sequences import IdById, nats_of, next_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class SeqGANSettings(Dials):
     """The discriminator's."""
 
 
-class SeqGAN(Generator, Density, Continues, Streams):
+class SeqGAN(IdById):
     """Yu et al. 2017, arXiv:1609.05473: the reward of a made sequence is the probability that the discriminator gives it of being real.
 
     Departures. The discriminator is a transformer and learns all through the run, on rows of which half are made. Each action's
@@ -55,9 +53,6 @@ class SeqGAN(Generator, Density, Continues, Streams):
 
     Settings = SeqGANSettings
     settings: SeqGANSettings
-    spec: Tokens
-    dials: ClassVar[tuple[str, ...]] = DIALS
-    tight = "exact"
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
@@ -156,20 +151,8 @@ class SeqGAN(Generator, Density, Continues, Streams):
             x = torch.where(live(self.spec, x), x, self.spec.stop)
         return x.view(groups, size, length)
 
-    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """Dials: those of `maths.decoding.Dials`."""
-        return decode(self, self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
-
-    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
-        """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
-        return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))
-
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:
         return next_of(self.nets["causal"], ids, condition, state)
 
     def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
         return nats_of(self.nets["causal"], self.spec, x, *all_given(condition))
-
-    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """Exact; `noise` is not used."""
-        return -self.surprise(x, condition).double().sum(1).float()

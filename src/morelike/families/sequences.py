@@ -1,15 +1,41 @@
-"""What families of id sequences with a causal net share: nats of each id, and the net's next id. B batch, T length, V vocabulary."""
+"""What families of id sequences share: drawing and likelihood from `next` and `surprise`, and both of these by a causal net.
+
+B batch, T length, V vocabulary.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.abilities import Condition
-from ..core.contract import all_given
+from ..core.abilities import Condition, Continues, Density, Streams
+from ..core.contract import Generator, all_given
+from ..core.noise import Noise
 from ..core.spec import Tokens, live
+from ..maths.decoding import DIALS, decode, dialled, stream
+
+
+class IdById(Generator, Density, Continues, Streams):
+    """A family that says the next id: exact likelihood, drawing and streaming follow from `next` and `surprise`."""
+
+    spec: Tokens
+    dials: ClassVar[tuple[str, ...]] = DIALS
+    tight = "exact"
+
+    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
+        """Exact; `noise` is not used."""
+        return -self.surprise(x, condition).double().sum(1).float()
+
+    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """Dials: those of `maths.decoding.Dials`."""
+        return decode(self, self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
+
+    def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
+        """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
+        return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))
 
 
 def nats_of(net: nn.Module, spec: Tokens, x: Tensor, condition: Condition, given: Condition, smoothing: float = 0.0) -> Tensor:

@@ -6,7 +6,6 @@ keep it from that: free bits, a divergence that comes in slowly, and earlier ids
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,7 +20,7 @@ from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
 from ..maths.decoding import DIALS, Dials, decode, dialled
-from ..maths.likelihood import gaussian, unit_gaussian_divergence
+from ..maths.likelihood import importance_bound, unit_gaussian_divergence
 
 _ACTIVE = 0.01
 """A latent dimension is active if its posterior mean varies more than this over the data (Burda et al. 2015, section 5)."""
@@ -165,19 +164,10 @@ class TextVAE(Generator, Density, Prior, Encodes):
         return self._posterior(x, *all_given(condition))[0]
 
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """The importance-weighted bound with K draws (Burda et al. 2015, arXiv:1509.00519, eq. 8): never above log p(x) in the mean,
-        and the tighter the larger K. Raises BadInput without noise."""
-        if noise is None:
-            raise BadInput("the likelihood bound of a VAE draws latents: pass `noise`")
+        """The importance-weighted bound with as many draws as the setting says. Raises BadInput without noise."""
         condition, given = all_given(condition)
-        mean, log_variance = self._posterior(x, condition, given)
-        unit = torch.zeros((), device=x.device)
-        terms = []
-        for draw in range(self.settings.draws):
-            z = mean + torch.exp(0.5 * log_variance) * noise.normal(self.latent.shape, draw)
-            ratio = (gaussian(z, unit, unit) - gaussian(z, mean, 0.5 * log_variance)).sum(1)
-            terms.append(ratio - self._nats(x, z, condition, given).sum(1))
-        return torch.stack(terms).logsumexp(0) - math.log(self.settings.draws)
+        posterior = self._posterior(x, condition, given)
+        return importance_bound(*posterior, noise, self.settings.draws, lambda z: -self._nats(x, z, condition, given).sum(1))
 
 
 class _Writer(Continues):

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition, Density, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, elements, spatial
-from ..maths.likelihood import discretised_logistic, gaussian, logistic, unit_gaussian_divergence
+from ..maths.likelihood import discretised_logistic, gaussian, importance_bound, logistic, unit_gaussian_divergence
 
 _LOG_SCALE = (-7.0, 3.0)
 """Logarithms of scales are kept between these: from below half a step of 10 bits to far beyond the data."""
@@ -132,19 +131,14 @@ class VAE(Generator, Density, Prior, Encodes):
         return self._posterior(x, *all_given(condition))[0]
 
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        """The importance-weighted bound with K draws (Burda et al. 2015, arXiv:1509.00519, eq. 8): never above log p(x) in the mean,
-        and the tighter the larger K. Raises BadInput without noise."""
-        if noise is None:
-            raise BadInput("the likelihood bound of a VAE draws latents: pass `noise`")
+        """The importance-weighted bound with as many draws as the setting says. Raises BadInput without noise."""
         condition, given = all_given(condition)
-        mean, log_variance = self._posterior(x, condition, given)
-        unit = torch.zeros((), device=x.device)
-        terms = []
-        for draw in range(self.settings.draws):
-            z = mean + torch.exp(0.5 * log_variance) * noise.normal(self.latent.shape, draw)
-            ratio = (gaussian(z, unit, unit) - gaussian(z, mean, 0.5 * log_variance)).sum(1)
-            terms.append(self._log_likelihood(x, *self._output(z, condition, given)) + ratio)
-        return torch.stack(terms).logsumexp(0) - math.log(self.settings.draws)
+        posterior = self._posterior(x, condition, given)
+
+        def log_likelihood(z: Tensor) -> Tensor:
+            return self._log_likelihood(x, *self._output(z, condition, given))
+
+        return importance_bound(*posterior, noise, self.settings.draws, log_likelihood)
 
 
 def latent_size(spec: Spec, settings: VAESettings) -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ..core.errors import BadInput
+from ..core.noise import Noise
 
 
 def gaussian(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
@@ -35,3 +39,22 @@ def logistic(mean: Tensor, log_scale: Tensor, uniform: Tensor) -> Tensor:
 def unit_gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, exp(log_variance)) || N(0, 1)) for each element (Kingma and Welling 2013, appendix B)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
+def importance_bound(
+    mean: Tensor, log_variance: Tensor, noise: Noise | None, draws: int, log_likelihood: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """(B,): the importance-weighted bound on log p(x) with K draws (Burda et al. 2015, arXiv:1509.00519, eq. 8): never above it in the
+    mean, and the tighter the larger K.
+
+    `mean`, `log_variance` (B,L) of the Gaussian q(z|x); `log_likelihood` gives log p(x|z), (B,), of z (B,L). Raises BadInput without
+    noise.
+    """
+    if noise is None:
+        raise BadInput("the likelihood bound of a VAE draws latents: pass `noise`")
+    unit = torch.zeros((), device=mean.device)
+    terms = []
+    for draw in range(draws):
+        z = mean + torch.exp(0.5 * log_variance) * noise.normal(mean.shape[1:], draw)
+        terms.append(log_likelihood(z) + (gaussian(z, unit, unit) - gaussian(z, mean, 0.5 * log_variance)).sum(1))
+    return torch.stack(terms).logsumexp(0) - math.log(draws)
