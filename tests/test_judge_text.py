@@ -26,7 +26,7 @@ from morelike.families.baseline import CopyNoise
 from morelike.house.judging import fit_by_passes
 from morelike.judges import pairs as paired
 from morelike.judges.ladder import Evidence, Labelled, climb
-from morelike.judges.likelihood import Likelihood, likelihood_scores
+from morelike.judges.likelihood import ADAPTIVE, Likelihood, likelihood_scores
 from morelike.judges.pairs import (
     Pairs,
     by_source,
@@ -284,6 +284,10 @@ def test_nats_are_totals_over_totals() -> None:
     assert ready.own["nats-per-character"].value == pytest.approx(60 / 50)
     assert ready.own["nats-per-byte"].value == pytest.approx(60 / 100)
     assert ready.extractor == "log-likelihood, bound"
+    assert ADAPTIVE not in ready.rules
+    adapted = likelihood_scores({"model": Likelihood(nats, characters, 2 * characters, adaptive=nats / 2)}, 0)
+    assert adapted.own[ADAPTIVE].value == pytest.approx(30 / 50)
+    assert not adapted.rules[ADAPTIVE].bar
     with pytest.raises(Refused, match="this family has none"):
         likelihood_scores({"ngram": Likelihood(nats, characters, characters)}, 0)
     with pytest.raises(Refused, match="no finite number"):

@@ -81,6 +81,14 @@ class Continues(ABC):
         """(B,T) nats of each id given those before it, 0 past the stop; its sum over T is minus `log_prob`. T is at most the Spec's."""
 
 
+class Adapts(ABC):
+    """Can go on learning from a running text while it is scored."""
+
+    @abstractmethod
+    def adaptive(self, ids: Tensor) -> Tensor:
+        """(N,) nats of one running text (N,): each id under what was known before it, what came earlier in the text included."""
+
+
 class Streams(ABC):
     """Gives a sequence id by id, as it is drawn."""
 
@@ -120,6 +128,7 @@ ABILITIES: dict[str, type] = {
     "encodes": Encodes,
     "denoises": Denoises,
     "continues": Continues,
+    "adapts": Adapts,
     "streams": Streams,
     "infills": Infills,
     "embeds": Embeds,

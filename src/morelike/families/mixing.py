@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..core.abilities import Adapts
 from ..core.noise import Noise
 from ..core.spec import Conditions, Spec, live
 from ..maths.contexts import ContextState, after_stop, context_keys, find_breaks
@@ -43,7 +44,7 @@ class MixingSettings(Dials):
     """At most so many ids are counted, the first that come; windows come in random order. About 60 bytes each in the package."""
 
 
-class ContextMixing(Counted):
+class ContextMixing(Counted, Adapts):
     """The gate is fitted on windows that are kept out of the counts until then: a gate fitted on text that is in the counts would
     trust the longest contexts far too much. Which ids end words is found in the text itself."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Density
+from ..core.abilities import Adapts, Density
 from ..core.contract import Generator, Trainable
 from ..core.errors import BadInput
 from ..data.loader import Dataset, Windows, take
@@ -47,8 +47,18 @@ def likelihoods(package: Package, data: Prepared, trivial: Mapping[str, Trainabl
             if not isinstance(part, Windows):
                 part = Dataset(part.x[rows], {key: values[rows] for key, values in part.condition.items() if key in model.conditions})
             scored = likelihood(model, part, pieces, most=MOST_SCORED, seed=package.recipe.seed)
-            found[name] = Likelihood(scored.nats, scored.characters, scored.bytes, model.tight)
+            found[name] = Likelihood(scored.nats, scored.characters, scored.bytes, model.tight, _adaptive(model, part))
     return found
+
+
+def _adaptive(model: Density, part: Dataset) -> np.ndarray | None:
+    """(n,) nats of each window of a running text under a model that learns from it as it goes."""
+    if not isinstance(model, Adapts) or not isinstance(part, Windows):
+        return None
+    ids = torch.from_numpy(np.asarray(part.ids[: MOST_SCORED * part.window]).astype(np.int64))
+    with torch.inference_mode():
+        nats = model.adaptive(ids.to(model.device)).double().cpu().numpy()  # type: ignore[attr-defined]  # every family has a device
+    return np.add.reduceat(nats, np.arange(0, len(ids), part.window))
 
 
 def label_classifier(data: Prepared, items: np.ndarray, labels: np.ndarray | None) -> Classifier | None:

@@ -15,6 +15,7 @@ from .scores import Rule
 
 MODEL = "model"
 """The judged model's name among the likelihoods."""
+ADAPTIVE = "adaptive-nats-per-character"
 _SMALLEST = 5
 
 
@@ -30,6 +31,8 @@ class Likelihood:
     """(n,): in UTF-8."""
     tight: str = "exact"
     """"exact", "bound" (the truth is no larger) or "estimate"."""
+    adaptive: Floats | None = None
+    """(n,): the nats where the model goes on learning from the text as it is scored; None for models that don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,12 @@ def likelihood_scores(likelihoods: Mapping[str, Likelihood], seed: int) -> Ready
         lengths = own.characters if name.endswith("character") else own.bytes
         draws = (weights @ own.nats) / np.maximum(weights @ lengths, 1)
         measures[name] = around(value, float(draws.std()), 0.0)
-    return Ready(likelihood_rules(), measures, baselines, n, f"log-likelihood, {own.tight}")
+    rules = likelihood_rules()
+    if own.adaptive is not None:
+        draws = (weights @ own.adaptive) / np.maximum(weights @ own.characters, 1)
+        measures[ADAPTIVE] = around(float(own.adaptive.sum() / own.characters.sum()), float(draws.std()), 0.0)
+        rules[ADAPTIVE] = Rule("lower", _SMALLEST, bar=False)
+    return Ready(rules, measures, baselines, n, f"log-likelihood, {own.tight}")
 
 
 def _values(each: Likelihood) -> dict[str, float]:
