@@ -52,7 +52,7 @@ def trained(name: str, data: Dataset, spec: Tokens, conditions: Any, steps: int,
 def test_a_net_finds_the_entropy_of_a_chain(name: str) -> None:
     data, held = Windows(chain(20_000, 0), WINDOW), chain(4_000, 1)
     model = trained(name, data, Tokens((WINDOW,), 4), {}, 150, dropout=0.0, lr=0.02)
-    nats = running_nats(model, held, WINDOW).mean()
+    nats = running_nats(model, held).mean()
     way = (np.log(4) - nats) / (np.log(4) - truth(held))
     assert 0.93 < way < 1.01
 
@@ -61,7 +61,7 @@ def test_hybrid_is_no_worse_than_its_parts() -> None:
     data, held = Windows(chain(20_000, 0), WINDOW), chain(4_000, 1)
     model = trained("hybrid", data, Tokens((WINDOW,), 4), {}, 300, dropout=0.0, every=2)
     assert isinstance(model, Hybrid)
-    mixed, net, expert = (running_nats(part, held, WINDOW).mean() for part in (model, model.net, model.expert))
+    mixed, net, expert = (running_nats(part, held).mean() for part in (model, model.net, model.expert))
     assert mixed < min(net, expert) + 0.01
     assert mixed < truth(held) + 0.05
 
@@ -100,16 +100,19 @@ def test_a_source_is_read(name: str, steps: int, lr: float) -> None:
     assert float(wrong) > np.log(6)
 
 
-def test_running_text_is_scored_once_with_half_a_window_of_past() -> None:
+def test_running_text_is_scored_once_with_half_a_window_of_past(monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = build(Recipe(model="lstm", size="xs"), Tokens((WINDOW,), 5), {}).eval()
     ids = np.random.default_rng(0).integers(0, 5, 101)
     whole = torch.from_numpy(ids)
-    stride, nats = WINDOW // 2, []
+    stride, last, nats = WINDOW // 2, len(ids) - WINDOW, []
     with torch.inference_mode():
         for place in range(len(ids)):
-            start = 0 if place < WINDOW else ((place - WINDOW) // stride + 1) * stride
+            start = 0 if place < WINDOW else min(last, ((place - WINDOW) // stride + 1) * stride)
             nats.append(float(model.surprise(whole[None, start : place + 1])[0, -1]))
-    assert running_nats(model, ids, WINDOW) == pytest.approx(nats, abs=1e-4)
+    assert running_nats(model, ids) == pytest.approx(nats, abs=1e-4)
+    counted: Any = build(Recipe(model="ngram", size="xs"), Tokens((WINDOW,), 5), {}).eval()
+    monkeypatch.setattr("morelike.house.likelihood._STRETCH", 30)
+    assert running_nats(counted, ids) == pytest.approx([np.log(5)] * 101, abs=1e-4)
 
 
 def test_likelihood_counts_characters_and_bytes_before_the_stop() -> None:

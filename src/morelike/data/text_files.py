@@ -279,16 +279,21 @@ class _Decoding:
 
 
 def lines(text: Text) -> Iterator[str]:
-    """The lines of a text without their ends (\\n, \\r\\n or \\r), the empty ones too."""
+    """The lines of a text without their ends, the empty ones too: \\n, \\r\\n or \\r; of a stored text, which is large, \\n or \\r\\n."""
     if isinstance(text, str):
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         yield from text.removesuffix("\n").split("\n") if text else ()
         return
-    held = b""
+    held: list[bytes] = []
     for block in text.blocks():
-        *full, held = (held + block).split(b"\n")
-        for line in full:
-            yield line.decode("utf-8", "replace").removesuffix("\r")
-    if held:
-        yield held.decode("utf-8", "replace").removesuffix("\r")
+        first, *rest = block.split(b"\n")
+        held.append(first)
+        if rest:
+            # joined once a line, however many blocks it runs over
+            *full, last = b"".join(held), *rest
+            held = [last]
+            for line in full:
+                yield line.decode("utf-8", "replace").removesuffix("\r")
+    if any(held):
+        yield b"".join(held).decode("utf-8", "replace").removesuffix("\r")

@@ -37,6 +37,12 @@ class Autoregressive(IdById):
     Settings = AutoregressiveSettings
     settings: AutoregressiveSettings
 
+    def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
+        super().__init__(spec, conditions, nets, parts, settings)
+        own = self.settings
+        if not (0 <= own.dropout < 1 and 0 <= own.smoothing < 1):
+            raise ValueError("dropout and smoothing must be shares of at least 0 and below 1")
+
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
         return None if sequential(spec) else "it goes through sequences of ids (text, notes, ...), one after another"

@@ -94,9 +94,15 @@ class Counted(IdById):
         return Counts(*(self.get_buffer(field.name) for field in fields(Counts)))
 
     def players(self) -> list[Player | Learner]:
-        return [Learner("counts", self._see, self._settle)]
+        return [Learner("counts", self.see, self.settle)]
 
-    def _see(self, batch: Batch) -> Terms:
+    @property
+    def untaught(self) -> bool:
+        """Whether nothing has been counted yet."""
+        return len(self.get_buffer("keys")) == 0
+
+    def see(self, batch: Batch) -> Terms:
+        """Holds the batch's ids until the pass ends, `most` of them in all."""
         filled, most = int(self.filled), -(-self.settings.most // elements(self.spec))
         new = batch.data[: max(0, most - filled)]
         if filled + len(new) > len(self.text):
@@ -109,7 +115,8 @@ class Counted(IdById):
         self.filled += len(new)
         return {"seen": torch.ones(batch.size, device=batch.data.device)}
 
-    def _settle(self) -> bool:
+    def settle(self) -> bool:
+        """Counts what is held; what came in earlier passes stays counted."""
         filled = int(self.filled)
         x = self.text[:filled].long()
         self._learn(x, live(self.spec, x), self.groups[:filled].long())

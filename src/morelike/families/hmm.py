@@ -68,6 +68,8 @@ class HMM(IdById):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         groups, count, vocab = count_classes(conditions) + 1, self.settings.states, self.spec.vocab
+        if self.settings.passes < 1:
+            raise ValueError("passes must be at least 1")
         if count < 1 or groups * count * (vocab + count) > _MOST_NUMBERS:
             raise ValueError(f"{count} hidden states for {vocab} ids and {groups} models don't fit; at least one, and fewer than this")
         noise = Noise(0, count, path=("hmm",))

@@ -20,6 +20,10 @@ from .autoregressive import Autoregressive, AutoregressiveSettings
 from .mixing import ContextMixing, MixingSettings
 from .sequences import IdById
 
+_MOST_NUMBERS = 1 << 24
+"""Numbers in one table of log-probabilities: 64 MB."""
+_COUNT_BY = 0.2
+"""Share of the run after which the expert counts what it has seen so far, if no pass has ended yet."""
 _ABOUT_BOTH = 5
 """Features of net and expert together: entropies, largest log-probabilities, their divergence."""
 
@@ -58,6 +62,8 @@ class Hybrid(IdById):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, None, parts, settings)
         own = self.settings
+        if own.every < 1 or own.hidden < 1:
+            raise ValueError("every and hidden must be at least 1")
         self.expert = ContextMixing(spec, {}, settings=MixingSettings(orders=own.orders))
         # the net plays by itself here: the same losses and states as alone
         self.net = Autoregressive(spec, conditions, nets, settings=own)
@@ -76,8 +82,15 @@ class Hybrid(IdById):
         return Autoregressive.wants(spec, conditions, settings)
 
     def players(self) -> list[Player | Learner]:
+        counts = Learner("counts", self._see, self.expert.settle)
         gate = Player("gate", list(self.gate.parameters()), self._gate_loss, every=self.settings.every, optim=Optim("adam", lr=3e-3))
-        return [*self.expert.players(), *self.net.players(), gate]
+        return [counts, *self.net.players(), gate]
+
+    def _see(self, batch: Batch) -> Terms:
+        # a run shorter than a pass must not end with an expert that never counted
+        if batch.progress > _COUNT_BY and self.expert.untaught:
+            self.expert.settle()
+        return self.expert.see(batch)
 
     def _mix(self, net: Tensor, expert: Tensor, confidence: Tensor) -> Tensor:
         """(..., V) log-probabilities from both parts' and the expert's features (..., F)."""
@@ -93,9 +106,12 @@ class Hybrid(IdById):
     def _both(self, x: Tensor, condition: Condition, given: Condition, without: bool) -> Tensor:
         """(B,T,V) log-probabilities; `without`: x is training text."""
         with torch.no_grad():
+            # the net as it learns, dropout included: without it, it knows the training text too well, and the gate would trust it too much
             net = self.net.log_probs(x, condition, given)
-            expert, confidence = self.expert.expert_log_probs(x, without=without)
-        return self._mix(net, expert, confidence)
+            with torch.autocast(x.device.type, enabled=False):
+                expert, confidence = self.expert.expert_log_probs(x, without=without)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._mix(net, expert, confidence)
 
     def _gate_loss(self, batch: Batch) -> Terms:
         x, there = batch.data, live(self.spec, batch.data)
@@ -104,8 +120,13 @@ class Hybrid(IdById):
         return {"loss": nats / elements(self.spec), "nats": nats.detach()}
 
     def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
-        mixed = self._both(x, condition, None, without=False)
-        return -mixed.gather(-1, x[..., None])[..., 0] * live(self.spec, x)
+        rows = max(1, _MOST_NUMBERS // (x.shape[1] * self.spec.vocab))
+        nats = []
+        for at in range(0, len(x), rows):
+            part = x[at : at + rows]
+            own = {name: value[at : at + rows] for name, value in (condition or {}).items()}
+            nats.append(-self._both(part, own, None, without=False).gather(-1, part[..., None])[..., 0])
+        return torch.cat(nats) * live(self.spec, x)
 
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:
         past = (None, None) if state is None else (state.net, state.expert)

@@ -177,7 +177,9 @@ class Masked(Generator, Density, Infills):
             else:
                 now = _first(order, known, show)
                 x = self._drawn(x, logits, now, settings.temperature, own)[0]
-            x, known = self._settled(x, known | now)
+            # places drawn together know nothing of each other: what stands after a stop gives way to it
+            ended = ((known | now) & (x == self.spec.stop)).cumsum(1) > 0 if self.spec.stop is not None else torch.zeros_like(known)
+            x, known = torch.where(ended & ~known, self.spec.stop or 0, x), known | now | ended
         return x.view(-1, *self.spec.shape)
 
     def _ended(

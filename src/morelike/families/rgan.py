@@ -20,6 +20,8 @@ from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, Tokens, live, sequential
 
 RELAXED = ("gumbel", "softmax")
+_MOST_GUMBEL = 1 << 18
+"""Numbers of Gumbel noise for one sequence: a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class RGAN(Generator, Prior):
         if not (own.softness > 0 and own.critic_steps >= 1 and own.latent >= 1):
             raise BadInput("softness must be above 0, critic_steps and latent at least 1")
         self.gumbel = own.relax == "gumbel"
+        if self.gumbel and self.spec.shape[0] * self.spec.vocab > _MOST_GUMBEL:
+            raise BadInput(
+                f"relax=gumbel takes a number for each of {self.spec.shape[0]} places and {self.spec.vocab} ids, more than "
+                f"{_MOST_GUMBEL:,} in all: take relax=softmax, codec.unit=characters or a shorter codec.window"
+            )
         self.latent = Array((own.latent + (self.spec.shape[0] * self.spec.vocab if self.gumbel else 0),))
 
     @classmethod

@@ -17,7 +17,7 @@ from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput
 from ..core.spec import Array, Conditions, Spec, elements, live, sequential
 from ..maths.decoding import Dials, pick
-from .sequences import IdById, nats_of, next_of
+from .sequences import IdById, evaluating, nats_of, next_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class SeqGAN(IdById):
         """(loss, reward), (B,) each: the loss's gradient is minus the policy gradient of the reward (Yu et al. 2017, eq. 8)."""
         length, count = self.spec.shape[0], self.settings.rollouts
         starts = torch.arange(0, length, -(-length // min(length, self.settings.places))).tolist()
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self.nets["discriminator"]):
             x = self._roll(batch, starts)
             repeated = batch[torch.arange(batch.size, device=x.device).repeat(len(x))]
             rewards = self._logit(x.flatten(0, 1), repeated).sigmoid().view(len(x), batch.size)

@@ -6,6 +6,7 @@ B batch, T length, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
@@ -36,6 +37,17 @@ class IdById(Generator, Density, Continues, Streams):
     def stream(self, condition: Condition = None, prefix: Tensor | None = None, *, noise: Noise, **dials: Any) -> Iterator[Tensor]:
         """Dials: those of `maths.decoding.Dials`, beam and best_of aside."""
         return stream(self, self.spec, condition, prefix=prefix, noise=noise, dials=dialled(self.settings, dials))
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Without dropout for a while: what another player asks of a net is its real answer."""
+    before = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(before)
 
 
 def nats_of(net: nn.Module, spec: Tokens, x: Tensor, condition: Condition, given: Condition, smoothing: float = 0.0) -> Tensor:

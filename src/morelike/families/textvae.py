@@ -21,6 +21,7 @@ from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
 from ..maths.decoding import DIALS, Dials, decode, dialled
 from ..maths.likelihood import importance_bound, unit_gaussian_divergence
+from .sequences import evaluating
 
 _ACTIVE = 0.01
 """A latent dimension is active if its posterior mean varies more than this over the data (Burda et al. 2015, section 5)."""
@@ -138,7 +139,8 @@ class TextVAE(Generator, Density, Prior, Encodes):
     def _watch(self, batch: Batch) -> None:
         """Updates the moments of the posterior means by some of the batch."""
         few = batch[slice(0, _WATCHED)]
-        mean, _ = self._posterior(few.data, few.condition, few.given)
+        with evaluating(self.nets["encoder"]):
+            mean, _ = self._posterior(few.data, few.condition, few.given)
         self.moments.lerp_(_moments(mean), _MEMORY)
 
     @torch.no_grad()

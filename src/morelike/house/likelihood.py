@@ -14,9 +14,12 @@ from ..core.abilities import Continues, Density
 from ..core.noise import Noise
 from ..core.spec import Tokens, lift, lift_all
 from ..data.loader import Dataset, Windows
+from ..tasks.surprise import surprise
 
 _IDS = 1 << 14
 """Ids scored at once."""
+_STRETCH = 1 << 20
+"""Ids of a running text taken into memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def likelihood(model: Density, part: Dataset, pieces: list[bytes], *, most: int 
     if isinstance(part, Windows) and isinstance(model, Continues):
         ids = part.ids if most is None else part.ids[: most * part.window]
         edges = np.arange(0, len(ids), part.window)
-        nats = np.add.reduceat(running_nats(model, ids, part.window), edges)
+        nats = np.add.reduceat(running_nats(model, ids), edges)
         return Likelihood(nats, np.add.reduceat(starts[ids], edges), np.add.reduceat(lengths[ids], edges))
     x = part.x if most is None else part.x[:most]
     condition = {name: values[: len(x)] for name, values in part.condition.items()}
@@ -74,25 +77,13 @@ def log_probs(model: Density, x: np.ndarray, condition: dict[str, np.ndarray], s
     return torch.cat(found).numpy() if found else np.zeros(0)
 
 
-def running_nats(model: Continues, ids: np.ndarray, window: int) -> np.ndarray:
+def running_nats(model: Continues, ids: np.ndarray) -> np.ndarray:
     """(N,) nats of each id of a running text: windows overlap by half, so each but the first half window has at least T/2 ids of past."""
-    stride = max(1, window - window // 2)
-    nats = np.zeros(len(ids))
-    starts = [0, *range(stride, max(1, len(ids) - (window - stride)), stride)] if len(ids) > window else [0]
-    batch = max(1, _IDS // window)
-    device = model.device  # type: ignore[attr-defined]
+    parts, spec, device = [], model.spec, model.device  # type: ignore[attr-defined]
     with torch.inference_mode():
-        for group in range(0, len(starts), batch):
-            some = starts[group : group + batch]
-            rows = [_padded(ids[start : start + window], window) for start in some]
-            told = model.surprise(torch.from_numpy(np.stack(rows)).long().to(device)).double().cpu().numpy()
-            for start, values in zip(some, told, strict=True):
-                first = window - stride if start else 0
-                end = min(len(ids), start + window)
-                nats[start + first : end] = values[first : end - start]
-    return nats
-
-
-def _padded(ids: np.ndarray, window: int) -> np.ndarray:
-    """A short last window filled up: what comes after a place never changes its nats."""
-    return np.pad(ids, (0, window - len(ids)))
+        for start in range(0, len(ids), _STRETCH):
+            # some stretch at a time, each with a window of past
+            first = max(0, start - spec.shape[0])
+            told = surprise(model, spec, torch.from_numpy(np.asarray(ids[first : start + _STRETCH]).astype(np.int64)).to(device))
+            parts.append(told[start - first :].double().numpy())
+    return np.concatenate(parts) if parts else np.zeros(0)

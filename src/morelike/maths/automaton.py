@@ -6,6 +6,7 @@ ranges of their UTF-8 bytes, so that one automaton serves characters, bytes and 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
@@ -22,6 +23,8 @@ Ranges = tuple[tuple[int, int], ...]
 
 MOST_STATES = 20_000
 _MOST_PARTS = 100_000
+_MOST_WORK = 20_000_000
+"""Moves looked at while states are laid out: some ten seconds."""
 _MOST_CELLS = 1 << 26
 """Of the table over ids: 256 MB."""
 LAST = 0x10FFFF
@@ -132,19 +135,32 @@ class Automaton:
 
 
 def determinise(parts: Parts, start: int, end: int) -> Automaton:
-    """The subset construction (Rabin, Scott 1959). Raises BadInput above `MOST_STATES` states."""
+    """The subset construction (Rabin, Scott 1959). Raises BadInput above `MOST_STATES` states, or where it would take too long."""
     first = parts.closure(frozenset((start,)))
     numbers, waiting = {first: 0}, [first]
     known: dict[frozenset[int], int] = {}
     rows: list[Table] = []
+    work = 0
     for members in waiting:
         row: Table = np.full(256, DEAD, dtype=np.int32)
         moves = [move for state in members for move in parts.moves[state]]
+        work += len(moves)
+        if work > _MOST_WORK:
+            raise BadInput("the pattern is too tangled to be laid out: use fewer or shorter repetitions, or plainer classes")
         edges = sorted({low for low, _, _ in moves} | {high + 1 for _, high, _ in moves})
+        begins: dict[int, list[int]] = defaultdict(list)
+        ends: dict[int, list[int]] = defaultdict(list)
+        for low, high, target in moves:
+            begins[low].append(target)
+            ends[high + 1].append(target)
+        reached: Counter[int] = Counter()
         for low, after in pairwise(edges):
-            targets = frozenset(target for first_byte, last_byte, target in moves if first_byte <= low <= last_byte)
+            reached.update(begins[low])
+            reached.subtract(ends[low])
+            targets = frozenset(target for target, count in reached.items() if count)
             if not targets:
                 continue
+            work += len(targets)
             if targets not in known:
                 whole = parts.closure(targets)
                 if whole not in numbers:
@@ -218,6 +234,8 @@ class TableMachine:
         if self.stops:
             found: Flags = self.least[states] <= left
             return found
+        if (left + 1) * len(self.accepting) > _MOST_CELLS:
+            raise Refused(f"{self.name} has too many states for a text of {left:,} ids: use a simpler one, or a shorter text")
         while len(self.exactly) <= left:
             reached = np.zeros_like(self.accepting)
             reached[self.sources[self.exactly[-1][self.targets]]] = True

@@ -47,13 +47,19 @@ class Rule:
             return spans([text.encode() for text in (texts or {})[self.condition]], spec, pieces)
         if self.automaton is not None:
             return Constraint([_table(self.automaton, tuple(pieces), spec.stop is not None, self.text)], spec)
-        return Constraint(slots([self.strings], spec, pieces).machines, spec)
+        return Constraint(_slots(self.strings, spec, tuple(pieces)).machines, spec)
 
 
 @lru_cache(maxsize=2)
 def _table(automaton: Automaton, pieces: tuple[bytes, ...], stops: bool, name: str) -> TableMachine:
     """Built once for all batches of a run."""
     return TableMachine(automaton, pieces, stops=stops, name=name)
+
+
+@lru_cache(maxsize=2)
+def _slots(strings: tuple[str, ...], spec: Tokens, pieces: tuple[bytes, ...]) -> Constraint:
+    """As `_table`."""
+    return slots([strings], spec, pieces)
 
 
 def parse(text: str) -> Rule:

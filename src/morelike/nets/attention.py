@@ -63,6 +63,8 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, groups: int) -> None:
         super().__init__()
+        if width % heads or width // heads % 2:
+            raise ValueError(f"a width of {width} can't be split into {heads} heads of an even width")
         self.heads, self.groups, self.head = heads, groups, width // heads
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, groups * self.head, bias=False)

@@ -65,7 +65,8 @@ class ConditionEncoder(nn.Module):
                 parts.append((null, torch.ones(batch, 1, dtype=torch.bool, device=null.device)))
                 continue
             there = live(self.specs[name], condition[name])
-            longest = int(there.sum(1).max())
+            # with several sequences the places of later ones must not depend on the batch
+            longest = int(there.sum(1).max()) if len(self.readers) == 1 else there.shape[1]
             value, there = condition[name][:, :longest], there[:, :longest]
             read = self.readers[name](self.embed[name](value), there)
             kept = given[name][:, None]

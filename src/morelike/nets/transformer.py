@@ -160,7 +160,7 @@ class CausalTransformer(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """Reads ids, or distributions over ids, in both directions: a vector for the whole, or logits for every place."""
+    """Reads ids in both directions: a vector for the whole, or logits for every place."""
 
     def __init__(self, inputs: Tokens, output: Spec, conditions: Conditions, settings: TransformerSettings) -> None:
         super().__init__()
@@ -174,16 +174,16 @@ class TokenEncoder(nn.Module):
         self.head = nn.Linear(width, outputs)
         nn.init.normal_(self.embed.weight, std=0.02)
         as_table(self.embed.weight)
+        if self.places:
+            as_table(self.head.weight)
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        """x (B,*) ids up to and including V ("not known"), or (B,T,V) distributions -> (B, *output.shape) or logits (B,T,V).
+        """x (B,*) ids up to and including V ("not known") -> (B, *output.shape) or logits (B,T,V).
 
         Only places up to the first stop count; logits past it mean nothing.
         """
-        relaxed = x.is_floating_point()
-        flat = x if relaxed else x.flatten(1)
-        embedded = flat @ self.embed.weight[:-1] if relaxed else self.embed(flat)
-        there = torch.ones(embedded.shape[:2], dtype=torch.bool, device=x.device) if relaxed else live(self.spec, flat)
+        flat = x.flatten(1)
+        embedded, there = self.embed(flat), live(self.spec, flat)
         vector = self.condition(condition, given, x.shape[0])
         if vector is not None:
             embedded = embedded + vector[:, None]

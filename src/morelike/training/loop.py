@@ -170,6 +170,8 @@ class Trainer:
     def _reseed(self, step: int) -> None:
         # dropout is the one consumer of torch's own generator
         torch.default_generator.manual_seed(self.plan.seed * 1_000_003 + step)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(self.plan.seed * 1_000_003 + step)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.plan.precision == "bf16":
@@ -227,11 +229,12 @@ class Trainer:
 
     def _snapshot(self) -> None:
         if not self._is_sick():
-            self._healthy, self._since = Snapshot(self._flat(), self.progress.step), self.progress.step
+            self._healthy, self._since = Snapshot(self._flat(grown=False), self.progress.step), self.progress.step
 
     def _restore(self, snapshot: Snapshot | None) -> None:
         if snapshot is not None:
-            self._put(snapshot.flat)
+            # what Learners have gathered since is theirs: it is not undone, for their passes are not
+            self._put({**self._flat(), **snapshot.flat})
 
     def _heal(self, names: list[str]) -> None:
         """Back to the last healthy weights; the data order goes on, so the same batch is not met again."""
@@ -272,11 +275,12 @@ class Trainer:
         if self.hooks.sink is not None:
             self.hooks.sink.write(row)
 
-    def _flat(self) -> dict[str, Tensor]:
+    def _flat(self, grown: bool = True) -> dict[str, Tensor]:
+        """Everything, copied; `grown`: with the buffers of modules whose buffers grow."""
         models: dict[str, nn.Module] = {"model": self.model}
         if self.average is not self.model:
             models["average"] = self.average
-        return gather(models, self.optimisers, {})
+        return gather(models, self.optimisers, grown)
 
     def _put(self, flat: dict[str, Tensor]) -> None:
         put(self.model, group(flat, "model"))

@@ -65,12 +65,23 @@ def _make_room(model: nn.Module, values: dict[str, Tensor]) -> None:
                 setattr(module, name, own.new_empty(saved.shape))
 
 
-def gather(models: dict[str, nn.Module], optimisers: dict[str, Optimiser], extra: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    """One flat dictionary of copies: `model.NAME`, `optim.PLAYER.…`, and the extra groups."""
-    flat = {f"{group}.{name}": value for group, model in models.items() for name, value in weights(model).items()}
+def gather(models: dict[str, nn.Module], optimisers: dict[str, Optimiser], grown: bool = True) -> dict[str, Tensor]:
+    """One flat dictionary of copies: `model.NAME` and `optim.PLAYER.…`; `grown`: with the buffers of modules whose buffers grow."""
+    flat: dict[str, Tensor] = {}
+    for group, model in models.items():
+        left = set() if grown else _of_growing(model)
+        flat |= {f"{group}.{name}": value for name, value in weights(model).items() if name not in left}
     flat |= {f"optim.{player}.{name}": value for player, o in optimisers.items() for name, value in o.state().items()}
-    flat |= {f"{group}.{name}": value for group, values in extra.items() for name, value in values.items()}
     return {name: value.detach().clone() for name, value in flat.items()}
+
+
+def _of_growing(model: nn.Module) -> set[str]:
+    """The names of all buffers of modules that name some of theirs in `grows`."""
+    found = set()
+    for path, module in model.named_modules():
+        if getattr(module, "grows", ()):
+            found |= {f"{path}.{name}" if path else name for name, _ in module.named_buffers(recurse=False)}
+    return found
 
 
 def group(flat: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
