@@ -210,6 +210,28 @@ def test_tables_of_pairs(tmp_path: Path) -> None:
         open_source(write(tmp_path / "g.csv", "age,target\n" + "".join(f"{n},{n % 2}\n" for n in range(50))))
 
 
+def test_short_pairs_are_pairs_too(tmp_path: Path) -> None:
+    words = "".join(f"haus{'en' * (n % 7)}\thouse{'s' * (n % 5)}{n}\n" for n in range(60))
+    assert open_source(write(tmp_path / "words.tsv", words)).conditions == ("source",)
+    named = open_source(write(tmp_path / "named.csv", "question,answer\n" + "".join(f"is it {n},it is {n}\n" for n in range(60))))
+    assert named.conditions == ("question",)
+    kana = "".join(f"猫が{'す' * (n % 9)}き{n}\tcats {n}\n" for n in range(60))
+    assert open_source(write(tmp_path / "kana.tsv", kana)).items[3] == "cats 3"
+    with pytest.raises(BadInput, match="has 3 columns and no header; call one target"):
+        open_source(write(tmp_path / "three.tsv", "".join(f"{text}\t{text}\t{text}\n" for text in SENTENCES)))
+    with pytest.raises(BadInput, match="isn't data of a kind"):
+        open_source(write(tmp_path / "table.csv", "name,town\n" + "".join(f"Ann{n},Ulm{n % 3}\n" for n in range(60))))
+
+
+def test_a_text_is_no_path() -> None:
+    with pytest.raises(BadInput, match="which is no path; give a text as a list of strings"):
+        open_source("the sun is warm. " * 1000)
+    with pytest.raises(BadInput, match="there is no file or folder"):
+        open_source("the sun is warm. " * 20)
+    with pytest.raises(BadInput, match="the list is empty"):
+        open_source([])
+
+
 def test_pairs_that_share_a_source_stay_in_one_part() -> None:
     source = open_source({"source": [f"s{number // 5}" for number in range(500)], "target": [f"t{number}" for number in range(500)]})
     split = make_split(source, 1)

@@ -10,7 +10,10 @@ import pytest
 import morelike
 from morelike.core.errors import BadInput, MorelikeError, Refused, UnknownName
 from morelike.data.category import CategoryCodec
+from morelike.house import run
+from morelike.house.audience import Silent
 from morelike.house.lock import start_over
+from morelike.house.recipe import Recipe
 from morelike.house.sampling import CHUNK, encode_value
 from test_laws_can_fail import Honest
 
@@ -105,3 +108,21 @@ def test_a_class_is_asked_for_by_name_only(tmp_path: Path) -> None:
     for wrong in (0, "0", 4, "4"):
         with pytest.raises(UnknownName, match="Known: 1, 2, 3"):
             encode_value(codec, wrong, "label")
+
+
+def test_another_recipe_is_named_and_more_needs_no_steps(tmp_path: Path) -> None:
+    texts = [f"the {word} is {other} {n}" for n in range(9) for word in ("sun", "moon") for other in ("warm", "cold", "old")]
+    out = tmp_path / "run"
+    morelike.train(texts, model="gru", size="xs", out=out, judge=False, **{"train.steps": 4})
+    with pytest.raises(BadInput, match=r"holds a run with another recipe \(another seed\)"):
+        morelike.train(texts, model="gru", size="xs", out=out, judge=False, seed=1, **{"train.steps": 4})
+    recipe = Recipe(model="gru", size="xs")
+    model, _ = run.train(recipe, out, Silent(), data=texts, more=0.001)
+    assert model.card["run"]["steps"] > 4
+
+
+def test_other_texts_are_judged_under_the_models_own_codec(tmp_path: Path) -> None:
+    texts = [f"the {word} is {other}{'.' * n}" for n in range(9) for word in ("sun", "moon") for other in ("warm", "cold", "old", "far")]
+    model = morelike.train(texts, model="ngram", out=tmp_path / "run", judge=False)
+    found = model.judge([text.replace("sun", "star") for text in texts[:60]])
+    assert found["scores"]["nats-per-character"]["value"] > 0

@@ -190,6 +190,7 @@ def classify(folder: str, item: str | None, asked: dict[str, Any], as_json: bool
     if as_json:
         show.as_json(found)
     else:
+        _say(audience, found.get("notes", ()))
         (heat.classified if item is None else heat.one_class)(found)
 
 

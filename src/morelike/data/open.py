@@ -23,6 +23,7 @@ from .source import Source
 
 _LOOKED_AT = 4096
 _STRAY_PICTURES = 3
+_LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,22 @@ def _open_name(name: str, wish: _Wish, offline: bool) -> Source:
     plain = builtin.is_name(name)
     if plain and (found := builtin.embedded(name)) is not None:
         return found
+    if "\0" in name or len(name) > _LONGEST_PATH:
+        raise BadInput(f"data is a string of {len(name):,} characters, which is no path; give a text as a list of strings, or as a file.")
     path = Path(name).expanduser()
-    if plain and (not path.exists() or _in_data_folder(name)):
+    if plain and (not _exists(path) or _in_data_folder(name)):
         path = builtin.place(name, offline, wish.progress) or path
-    if not path.exists():
+    if not _exists(path):
         raise BadInput(_missing(name))
     return _open_path(path, builtin.canonical(name) if plain else None, wish)
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; a name that no file can have is none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _in_data_folder(name: str) -> bool:
@@ -251,6 +262,8 @@ def _open_memory(data: Any, kind: str | None) -> Source:
         raise BadInput(f"a pair must be (items, labels) of one length, but the lengths are {len(data[0])} and {np.size(data[1])}.")
     if isinstance(data, list) and data:
         return arrays.from_sequence("arrays", [_numpy(item) for item in data])
+    if isinstance(data, list):
+        raise BadInput("the list is empty: there is nothing to learn from.")
     takes = "a name, a path, an array, a list of str, (items, labels) or {'x': ..., 'label': ...}"
     raise BadInput(f"data must be {takes}, not {type(data).__name__}.")
 

@@ -23,7 +23,9 @@ PLAIN = ("text", "x", "sentence", "content", "caption")
 LABELS = ("label", "class", "category")
 _CATEGORIES = 100
 _SHOWN = 3
-_PROSE_LETTERS = 12
+PROSE_LETTERS = 12
+_DENSE = 3
+"""A letter of a script that writes syllables or words by single characters counts as so many."""
 _LARGEST = 1e38
 """Larger numbers don't fit single precision."""
 
@@ -77,13 +79,19 @@ def _is_text(records: Sequence[Record], key: str) -> bool:
     return bool(flat) and all(isinstance(part, str) for part in flat)
 
 
-def prose(values: Sequence[str]) -> bool:
-    """Whether strings are text rather than a table's cells: twelve letters on average, few of them numbers, one in ten distinct."""
+def prose(values: Sequence[str], least: int = PROSE_LETTERS) -> bool:
+    """Whether strings are text rather than a table's cells: at least so many letters on average, one in ten distinct."""
     filled = [value for value in values if value]
     if not filled:
         return False
-    letters = sum(sum(letter.isalpha() for letter in value) for value in filled) / len(filled)
-    return letters >= _PROSE_LETTERS and len(set(filled)) * 10 >= len(filled)
+    letters = sum(sum(_weight(letter) for letter in value) for value in filled) / len(filled)
+    return letters >= least and len(set(filled)) * 10 >= len(filled)
+
+
+def _weight(letter: str) -> int:
+    # from Thai on, without the Cherokee and Latin blocks between, scripts are mostly written without spaces
+    dense = "\u0e00" <= letter <= "\u0eff" or "\u1780" <= letter <= "\u17ff" or "\u2e80" <= letter <= "\ud7ff" or letter >= "\U00020000"
+    return letter.isalpha() * (_DENSE if dense else 1)
 
 
 def from_records(name: str, records: Sequence[Record], why: str, notes: Sequence[str] = (), fields: Roles | None = None) -> Source:

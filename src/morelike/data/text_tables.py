@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from ..core.errors import BadInput
 from .files import READ_LIMIT, Files
 from .text_files import blocks, detect, lines, plain_name, read_text
-from .text_records import PLAIN, SOURCES, TARGETS, Record, prose
+from .text_records import PLAIN, PROSE_LETTERS, SOURCES, TARGETS, Record, prose
 
 JSON_LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv")
 _FIELD_LIMIT = 64 << 20
 _LOOKED_AT = 200
+_NAMED_LETTERS, _TAB_LETTERS = 2, 4
+"""Letters that a text has on average where its column is named as one, and in a column of a TSV."""
 _KNOWN = frozenset([*TARGETS, *SOURCES, *PLAIN])
 
 
@@ -103,7 +105,8 @@ def _header(first: Sequence[str], below: Sequence[Sequence[str]]) -> list[str] |
 
 
 def is_pairs(files: Files, file: str) -> bool:
-    """Whether a CSV or TSV is text by its first rows: two columns of text, or a column of text with a known name."""
+    """Whether a CSV or TSV is text by its first rows: two columns of text, a column of text with a known name, or more columns of text
+    without a header, which is then asked for."""
     try:
         block = next(blocks(files, file), b"")
         encoding = detect(block)
@@ -120,7 +123,10 @@ def is_pairs(files: Files, file: str) -> bool:
     width = len(rows[0])
     names = _header(rows[0], rows[1:])
     body = [row for row in (rows if names is None else rows[1:]) if len(row) == width]
-    if width == 2 and all(prose([row[column] for row in body]) for column in range(2)):
-        return True
     known = [column for column, cell in enumerate(names or ()) if cell.lower() in _KNOWN]
-    return any(prose([row[column] for row in body]) for column in known)
+    if any(prose([row[column] for row in body], _NAMED_LETTERS) for column in known):
+        return True
+    # two columns with tabs between are hardly ever anything but pairs; with commas they may be a table
+    least = _TAB_LETTERS if plain_name(file).suffix.lower() == ".tsv" else PROSE_LETTERS
+    texts = sum(prose([row[column] for row in body], least) for column in range(width))
+    return texts >= 2 and (width == 2 or names is None)

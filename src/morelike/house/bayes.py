@@ -16,6 +16,7 @@ from ..core.errors import BadInput, BadPackage, Refused
 from ..core.spec import lift
 from ..data.category import CategoryCodec
 from ..data.loader import encode_all, take
+from ..data.text import TextCodec
 from ..judges.intervals import wilson
 from ..tasks import classifying, rivals
 from .able import generator
@@ -24,6 +25,7 @@ from .package import Package
 from .prepare import Prepared, as_items, raw_column
 from .reading import item_of
 from .sampling import fixed_conditions
+from .texts import strange
 
 MOST_JUDGED, MOST_FITTED = 2000, 1000
 """Held-out items that are classified, and validation items that the temperature is fitted on."""
@@ -68,7 +70,10 @@ def classifier(package: Package) -> Ruled:
 
 
 def classify_one(package: Package, value: Any, where: dict[str, Any]) -> dict[str, Any]:
-    """{"label", "probabilities": {name: p}, "log_likelihoods": {name: nats}, "how"} of one item. `where` fixes other conditions."""
+    """{"label", "probabilities": {name: p}, "log_likelihoods": {name: nats}, "how", "notes"} of one item.
+
+    `where` fixes other conditions.
+    """
     ruled = classifier(package)
     if ruled.label in where:
         raise BadInput(f"{ruled.label} is what is asked: it can't be fixed with --where")
@@ -83,6 +88,7 @@ def classify_one(package: Package, value: Any, where: dict[str, Any]) -> dict[st
         "probabilities": {ruled.names[int(k)]: float(np.exp(log_probs[k])) for k in order},
         "log_likelihoods": {ruled.names[int(k)]: float(nats[0, k]) for k in order},
         "how": ruled.how,
+        "notes": strange(package.codec, str(value)) if isinstance(package.codec, TextCodec) else [],
     }
 
 

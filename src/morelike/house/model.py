@@ -169,7 +169,9 @@ class Model:
         if data is None and self.package.recipe.data == "memory":
             raise BadInput("this model was trained on data in memory: pass the data")
         try:
-            codecs = Codecs("the model", self.codec, self.package.conditions) if self.package.recipe.start is not None else None
+            # a codec fitted on other texts would have other ids
+            kept = self.package.recipe.start is not None or (data is not None and self.codec.kind == "text")
+            codecs = Codecs("the model", self.codec, self.package.conditions) if kept else None
             return prepare(self.package.recipe, data, offline=offline, codecs=codecs)
         except BadInput as error:
             hint = " (this is where the recipe has its data; where it lies elsewhere now, say so: --data PATH)"

@@ -57,6 +57,7 @@ def train(
         for sentence in prepared.said:
             audience.say(sentence)
         recipe = _named(recipe, prepared, custom, start)
+        recipe = _as_begun(recipe, folder) if more is not None else recipe
         _same_request(recipe, folder)
         if start is None:
             _fitting_conditions(recipe, prepared, audience, custom)
@@ -74,6 +75,15 @@ def finished(recipe: Recipe, folder: Path) -> bool:
     return (folder / "card.json").is_file() and _same_request(recipe, folder)
 
 
+def _as_begun(recipe: Recipe, folder: Path) -> Recipe:
+    """With the time or steps that the run in the folder began with: more is asked for on top of them, whatever they were."""
+    request = folder / "training" / "request.toml"
+    if not request.is_file():
+        return recipe
+    there = Recipe.read(request).train
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"minutes": there.minutes, "steps": there.steps})})
+
+
 def _same_request(recipe: Recipe, folder: Path) -> bool:
     """False where nothing is there yet. Raises BadInput where another recipe's run is."""
     request = folder / "training" / "request.toml"
@@ -89,7 +99,10 @@ def _same_request(recipe: Recipe, folder: Path) -> bool:
     if recipe.start is not None and "size" not in recipe.model_fields_set:
         recipe = recipe.model_copy(update={"size": there.size})
     if not there.same_run(recipe) or there.data != recipe.data:
-        raise BadInput(f"{folder} holds a run with another recipe; choose another folder with --out, or start over with --fresh")
+        theirs, ours = there.model_dump(exclude={"device"}), recipe.model_dump(exclude={"device"})
+        other = ", ".join(key for key in theirs if theirs[key] != ours[key] and key not in ("fingerprint", "start_weights"))
+        hint = "choose another folder with --out, or start over with --fresh"
+        raise BadInput(f"{folder} holds a run with another recipe (another {other}); {hint}")
     return True
 
 

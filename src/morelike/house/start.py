@@ -65,7 +65,7 @@ class Start:
             share = size(model) / sum(p.numel() for p in model.parameters())
             raise Refused(
                 f"an add-on of rank 1 would have {share:.1%} of the parameters of {self.name}, more than {SHARE:.0%}: its nets are small; "
-                "use --tune full, or say rank=1"
+                "use --tune full, or ask for it with rank=1"
             )
         return rank
 
