@@ -81,7 +81,7 @@ def test_the_kind_can_be_asked_for() -> None:
         ({"a": np.zeros((5, 4)), "b": np.zeros((5, 4))}, r"several arrays that could be the data \(a, b\)"),
         ({"label": np.zeros(5)}, "no array to learn from"),
         ({"x_train": np.zeros((5, 4)), "x_test": np.zeros((5, 3))}, "different shapes"),
-        ([], "data must be a name"),
+        ([], "the list is empty"),
         (None, "not NoneType"),
         ([np.zeros((4, 4)), np.full((4, 4), np.nan)], "item 1 holds NaN"),
     ],

@@ -147,7 +147,7 @@ def running(text: str) -> Passages:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_running_text_is_one_stream_without_a_stop(unit: str) -> None:
-    text = "".join(f"Zeile {number}: ein Satz über Öl.\n\n" for number in range(900))
+    text = "".join(f"Zeile {number}: ein Satz über Öl.\n\n" for number in range(2500))
     items = running(text)
     train = np.arange(850)
     codec = fitted(unit, take(items, train))
@@ -163,6 +163,14 @@ def test_a_running_text_is_one_stream_without_a_stop(unit: str) -> None:
     assert codec.decode(codec.encode([text[:2000]]))[0] == codec.decode(codec.ids([text[:2000]])[None, :256])[0]
     with pytest.raises(BadInput, match="window of this running text has 256"):
         codec.encode(["short"])
+
+
+def test_a_short_running_text_has_short_windows() -> None:
+    windows = []
+    for length in (100, 1_000, 5_000, 50_000):
+        items = running("".join(chr(97 + number % 26) for number in range(length)))
+        windows.append(fitted("characters", take(items, np.arange(len(items)))).window)
+    assert windows == [8, 20, 100, 256]
 
 
 def test_blocks_of_byte_pairs_do_not_change_the_ids(monkeypatch: pytest.MonkeyPatch) -> None:
