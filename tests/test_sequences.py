@@ -17,6 +17,7 @@ from morelike.house.likelihood import likelihood, running_nats
 from morelike.house.prepare import Feed
 from morelike.house.recipe import Recipe
 from morelike.nets.attention import Attention, Layout
+from morelike.nets.attention import turns as places
 from morelike.nets.transformer import CausalTransformer, TransformerSettings
 from morelike.training.loop import Trainer
 from morelike.training.optimiser import Optimiser
@@ -141,10 +142,10 @@ def test_padding_changes_no_row() -> None:
     live = torch.tensor([[True, True, True, False], [True, True, False, False]])
     x = torch.randn(2, 4, 16)
     layout = Layout.of(live)
-    mixed = layout.pad(attention.within(layout.pack(x), layout, causal=False)[0])
+    mixed = layout.pad(attention.within(layout.pack(x), layout, False, places(0, 4, 4, x.device))[0])
     for row, count in enumerate((3, 2)):
         alone = Layout(1, count)
-        own, _ = attention.within(x[row, :count], alone, causal=False)
+        own, _ = attention.within(x[row, :count], alone, False, places(0, count, 4, x.device))
         assert torch.allclose(mixed[row, :count], own, atol=1e-5)
 
 

@@ -47,12 +47,20 @@ class Layout:
         return out.index_copy(0, self.index, rows).view(self.batch, self.length, *rows.shape[1:])
 
 
-def rotate(x: Tensor, offset: int, base: float = 10_000.0) -> Tensor:
-    """Rotary positions offset.. of x (B,H,T,E): each pair of features turns by its place (Su et al. 2021, arXiv:2104.09864, eq. 34)."""
-    length, width = x.shape[2:]
-    rates = base ** (-torch.arange(0, width, 2, device=x.device, dtype=torch.float32) / width)
-    angle = torch.arange(offset, offset + length, device=x.device, dtype=torch.float32)[:, None] * rates
-    cosine, sine = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+Turns = tuple[Tensor, Tensor]
+"""Cosines and sines by which features turn at each place, (T,E/2) each."""
+
+
+def turns(offset: int, length: int, width: int, device: torch.device, base: float = 10_000.0) -> Turns:
+    """The angles of places offset.. for heads of E = `width`: made once a pass, for all layers (Su et al. 2021, arXiv:2104.09864)."""
+    rates = base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    angle = torch.arange(offset, offset + length, device=device, dtype=torch.float32)[:, None] * rates
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, by: Turns) -> Tensor:
+    """x (B,H,T,E) with each pair of features turned by its place (Su et al. 2021, eq. 34)."""
+    cosine, sine = by[0].to(x.dtype), by[1].to(x.dtype)
     first, second = x.chunk(2, 3)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), 3)
 
@@ -89,14 +97,14 @@ class Attention(nn.Module):
         """(N,D): every place looks at another sequence's `other`; `mask` (B,S) says which of its places are live."""
         return self._mixed(self._asked(rows, layout), *other, layout, None if mask is None else mask[:, None, None])
 
-    def within(self, rows: Tensor, layout: Layout, causal: bool, cache: Cache | None = None, offset: int = 0) -> tuple[Tensor, Cache]:
+    def within(self, rows: Tensor, layout: Layout, causal: bool, by: Turns, cache: Cache | None = None) -> tuple[Tensor, Cache]:
         """(N,D): every place looks at all of its own sequence, or with `causal` at itself and what came before, `cache` included.
 
-        `offset`: the position of the first place. Returns the cache with this call's keys and values added.
+        `by`: the places' turns. Returns the cache with this call's keys and values added.
         """
-        query = rotate(self._asked(rows, layout), offset)
+        query = rotate(self._asked(rows, layout), by)
         key, value = self.keys(rows, layout)
-        key = rotate(key, offset)
+        key = rotate(key, by)
         if cache is not None:
             key, value = torch.cat((cache[0], key), 2), torch.cat((cache[1], value), 2)
         mask = None if layout.mask is None or causal else layout.mask[:, None, None]
@@ -120,7 +128,7 @@ def _normed(x: Tensor) -> Tensor:
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
     """(B,H,T,E) by torch's fused kernel; on processors in float32, where its backward pass is 3 to 8 times faster than in bf16."""
     grouped = key.shape[1] < query.shape[1]
-    if query.device.type != "cpu":
+    if query.device.type != "cpu" or (query.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")):
         return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, enable_gqa=grouped)
     with torch.autocast("cpu", enabled=False):
         mixed = F.scaled_dot_product_attention(
@@ -163,12 +171,12 @@ class Block(nn.Module):
         rows: Tensor,
         layout: Layout,
         causal: bool,
+        by: Turns,
         other: tuple[Cache, Tensor | None] | None = None,
         cache: Cache | None = None,
-        offset: int = 0,
     ) -> tuple[Tensor, Cache]:
         """(N,D) -> (N,D) and the cache with these places added. `other`: the condition's keys and values, and its live mask."""
-        mixed, cache = self.attention.within(self.norm_self(rows), layout, causal, cache, offset)
+        mixed, cache = self.attention.within(self.norm_self(rows), layout, causal, by, cache)
         rows = rows + self.dropout(mixed)
         if self.cross is not None and self.norm_cross is not None and other is not None:
             rows = rows + self.dropout(self.cross.across(self.norm_cross(rows), layout, *other))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
-from .attention import Attention, Block, Cache, Layout
+from .attention import Attention, Block, Cache, Layout, turns
 from .condition import ConditionEncoder, as_table
 
 
@@ -44,6 +44,7 @@ class Reader(nn.Module):
 
     def __init__(self, width: int, depth: int, settings: TransformerSettings) -> None:
         super().__init__()
+        self.head = width // settings.heads
         self.blocks = nn.ModuleList(Block(width, settings.heads, settings.groups, settings.dropout) for _ in range(depth))
         self.norm = nn.RMSNorm(width)
         self.dropout = nn.Dropout(settings.dropout)
@@ -51,8 +52,9 @@ class Reader(nn.Module):
     def forward(self, embedded: Tensor, there: Tensor) -> Tensor:
         layout = Layout.of(there)
         rows = self.dropout(layout.pack(embedded))
+        by = turns(0, layout.length, self.head, rows.device)
         for block in self.blocks:
-            rows, _ = block(rows, layout, causal=False)
+            rows, _ = block(rows, layout, False, by)
         return layout.pad(self.norm(rows))
 
 
@@ -84,7 +86,7 @@ class CausalTransformer(nn.Module):
 
     def __init__(self, inputs: Spec, output: Tokens, conditions: Conditions, settings: TransformerSettings) -> None:
         super().__init__()
-        self.spec, width = output, settings.width
+        self.spec, width, self.head_width = output, settings.width, settings.width // settings.heads
         self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings))
         crossed = bool(self.condition.readers)
         self.context = nn.Linear(elements(inputs), width) if isinstance(inputs, Array) else None
@@ -151,10 +153,11 @@ class CausalTransformer(nn.Module):
             embedded = embedded + state.vector[:, None]
         rows = self.dropout(layout.pack(embedded))
         caches: list[Cache] = []
+        by = turns(state.seen, layout.length, self.head_width, rows.device)
         for number, block in enumerate(self.blocks):
             other = (state.others[number], state.mask) if state.others else None
             past = state.caches[number] if state.caches else None
-            rows, cache = block(rows, layout, True, other, past, state.seen)
+            rows, cache = block(rows, layout, True, by, other, past)
             caches.append(cache)
         return self.norm(rows), tuple(caches)
 
