@@ -16,7 +16,7 @@ from morelike.house.build import build
 from morelike.house.likelihood import likelihood, running_nats
 from morelike.house.prepare import Feed
 from morelike.house.recipe import Recipe
-from morelike.nets.attention import Attention, Layout
+from morelike.nets.attention import Cache, Layout, SelfAttention
 from morelike.nets.attention import turns as places
 from morelike.nets.transformer import CausalTransformer, TransformerSettings
 from morelike.training.loop import Trainer
@@ -137,15 +137,15 @@ def test_windows_begin_elsewhere_in_each_epoch() -> None:
 
 def test_padding_changes_no_row() -> None:
     torch.manual_seed(0)
-    attention = Attention(16, 4, 2)
+    attention = SelfAttention(16, 4, 2)
     torch.nn.init.normal_(attention.out.weight)
     live = torch.tensor([[True, True, True, False], [True, True, False, False]])
     x = torch.randn(2, 4, 16)
     layout = Layout.of(live)
-    mixed = layout.pad(attention.within(layout.pack(x), layout, False, places(0, 4, 4, x.device))[0])
+    mixed = layout.pad(attention(layout.pack(x), layout, False, places(0, 4, 4, x.device))[0])
     for row, count in enumerate((3, 2)):
         alone = Layout(1, count)
-        own, _ = attention.within(x[row, :count], alone, False, places(0, count, 4, x.device))
+        own, _ = attention(x[row, :count], alone, False, places(0, count, 4, x.device))
         assert torch.allclose(mixed[row, :count], own, atol=1e-5)
 
 
@@ -167,3 +167,20 @@ def test_averaged_copy_shares_what_grows() -> None:
     assert isinstance(kept, Trainable)
     assert len(mine.get_buffer("keys")) > 0
     assert all(torch.equal(mine.get_buffer(name), kept.get_buffer(name)) for name in kept.grows)  # type: ignore[attr-defined]
+
+
+def test_a_cache_branches() -> None:
+    keys = torch.arange(6.0).view(1, 1, 3, 2)
+    start = Cache.of(keys[:, :, :1], -keys[:, :, :1])
+    one, two = start.grown(keys[:, :, 1:2], keys[:, :, 1:2]), start.grown(keys[:, :, 2:], keys[:, :, 2:])
+    longer = one.grown(keys[:, :, 2:], keys[:, :, 2:])
+    again = one.grown(keys[:, :, :1], keys[:, :, :1])
+    assert one.keys[0, 0, :, 0].tolist() == [0, 2]
+    assert two.keys[0, 0, :, 0].tolist() == [0, 4]
+    assert longer.keys[0, 0, :, 0].tolist() == [0, 2, 4]
+    assert again.keys[0, 0, :, 0].tolist() == [0, 2, 0]
+    assert longer.latest(2).values[0, 0, :, 0].tolist() == [2, 4]
+    assert longer.values[0, 0, :, 0].tolist() == [0, 2, 4]
+    with torch.inference_mode():
+        frozen = start.grown(keys[:, :, 1:2], keys[:, :, 1:2])
+    assert frozen.grown(keys[:, :, 2:], keys[:, :, 2:]).keys[0, 0, :, 0].tolist() == [0, 2, 4]

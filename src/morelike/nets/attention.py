@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Cache = tuple[Tensor, Tensor]
-"""Keys and values of what came before, (B,G,T,E) each."""
+from .blocks import Dropout
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,94 +46,167 @@ class Layout:
         return out.index_copy(0, self.index, rows).view(self.batch, self.length, *rows.shape[1:])
 
 
-Turns = tuple[Tensor, Tensor]
-"""Cosines and sines by which features turn at each place, (T,E/2) each."""
+@dataclass(slots=True)
+class _Store:
+    keys: Tensor
+    values: Tensor
+    filled: int
 
 
-def turns(offset: int, length: int, width: int, device: torch.device, base: float = 10_000.0) -> Turns:
-    """The angles of places offset.. for heads of E = `width`: made once a pass, for all layers (Su et al. 2021, arXiv:2104.09864)."""
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Keys and values of the places so far. It grows in place with room to spare; who holds an older one still sees only its own places."""
+
+    store: _Store
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor) -> Cache:
+        """From (B,G,T,E) each."""
+        return cls(_Store(keys, values, keys.shape[2]), 0, keys.shape[2])
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    @property
+    def keys(self) -> Tensor:
+        """(B,G,T,E)."""
+        return self.store.keys[:, :, self.first : self.last]
+
+    @property
+    def values(self) -> Tensor:
+        """(B,G,T,E)."""
+        return self.store.values[:, :, self.first : self.last]
+
+    def rows(self, index: Tensor) -> Cache:
+        """The cache of the rows `index`."""
+        return Cache.of(self.keys[index], self.values[index])
+
+    def latest(self, count: int) -> Cache:
+        """Without what lies more than `count` places back."""
+        return Cache(self.store, max(self.first, self.last - count), self.last)
+
+    def grown(self, keys: Tensor, values: Tensor) -> Cache:
+        """With more places (B,G,k,E) at the end."""
+        if keys.requires_grad:
+            return Cache.of(torch.cat((self.keys, keys), 2), torch.cat((self.values, values), 2))
+        end, store, cache = self.last + keys.shape[2], self.store, self
+        frozen = store.keys.is_inference() and not torch.is_inference_mode_enabled()
+        if frozen or store.keys.requires_grad or store.filled != self.last or end > store.keys.shape[2]:
+            cache = self._roomier(keys.shape[2])
+            store, end = cache.store, cache.last + keys.shape[2]
+        store.keys[:, :, cache.last : end] = keys
+        store.values[:, :, cache.last : end] = values
+        store.filled = end
+        return Cache(store, cache.first, end)
+
+    def _roomier(self, more: int) -> Cache:
+        batch, groups, length, width = self.keys.shape
+        room = (batch, groups, 2 * (length + more) + 62, width)
+        store = _Store(self.keys.new_empty(room), self.values.new_empty(room), length)
+        store.keys[:, :, :length] = self.keys.detach()
+        store.values[:, :, :length] = self.values.detach()
+        return Cache(store, 0, length)
+
+
+def turns(offset: int, length: int, width: int, device: torch.device, base: float = 10_000.0) -> Tensor:
+    """(T,1,E/2) complex: the turns of places offset.. for heads of E = `width`, made once a pass for all layers (Su et al. 2021,
+    arXiv:2104.09864, section 3.2.2)."""
     rates = base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angle = torch.arange(offset, offset + length, device=device, dtype=torch.float32)[:, None] * rates
-    return angle.cos(), angle.sin()
+    return torch.polar(torch.ones_like(angle), angle)[:, None]
 
 
-def rotate(x: Tensor, by: Turns) -> Tensor:
-    """x (B,H,T,E) with each pair of features turned by its place (Su et al. 2021, eq. 34)."""
-    cosine, sine = by[0].to(x.dtype), by[1].to(x.dtype)
-    first, second = x.chunk(2, 3)
-    return torch.cat((first * cosine - second * sine, second * cosine + first * sine), 3)
+def rotate(x: Tensor, by: Tensor) -> Tensor:
+    """x (B,T,H,E) float32 with each pair of features turned by its place: a product of complex numbers (Su et al. 2021, eq. 13)."""
+    return torch.view_as_real(torch.view_as_complex(x.view(*x.shape[:3], -1, 2)) * by).view(x.shape)
 
 
-class Attention(nn.Module):
+_LEAST = torch.finfo(torch.float32).eps
+"""What torch adds to a mean square."""
+
+
+def normed(x: Tensor, gain: Tensor | None = None) -> Tensor:
+    """x over its root mean square (Zhang, Sennrich 2019, arXiv:1910.07467). Without a gain where a linear map follows, which holds it."""
+    if torch.is_grad_enabled():
+        return F.rms_norm(x, x.shape[-1:], gain)
+    # the same in half the kernels: one id a call spends most of its time on starting them
+    scaled = x * torch.rsqrt((x * x).sum(-1, keepdim=True).mul_(1 / x.shape[-1]).add_(_LEAST))
+    return scaled if gain is None else scaled.mul_(gain)
+
+
+class SelfAttention(nn.Module):
     """Multi-head attention (Vaswani et al. 2017) with grouped keys and values (Ainslie et al. 2023, arXiv:2305.13245); normed queries
     and keys keep bf16 and high rates stable (Henry et al. 2020, arXiv:2010.04245)."""
 
     def __init__(self, width: int, heads: int, groups: int) -> None:
         super().__init__()
-        if width % heads or width // heads % 2:
-            raise ValueError(f"a width of {width} can't be split into {heads} heads of an even width")
-        self.heads, self.groups, self.head = heads, groups, width // heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, groups * self.head, bias=False)
-        self.value = nn.Linear(width, groups * self.head, bias=False)
+        self.heads, self.groups, self.head = heads, groups, _head(width, heads)
+        self.inward = nn.Linear(width, (heads + 2 * groups) * self.head, bias=False)
         self.out = nn.Linear(width, width, bias=False)
         self.gain = nn.Parameter(torch.ones(self.head))
         nn.init.zeros_(self.out.weight)
 
-    def _split(self, rows: Tensor, layout: Layout, heads: int) -> Tensor:
-        return layout.pad(rows).view(layout.batch, layout.length, heads, self.head).transpose(1, 2)
-
-    def keys(self, rows: Tensor, layout: Layout) -> Cache:
-        """Keys and values of another sequence, (B,G,S,E) each, without positions."""
-        return _normed(self._split(self.key(rows), layout, self.groups)), self._split(self.value(rows), layout, self.groups)
-
-    def _asked(self, rows: Tensor, layout: Layout) -> Tensor:
-        """Queries (B,H,T,E)."""
-        query = _normed(self._split(self.query(rows), layout, self.heads))
-        return query * self.gain.to(query.dtype)
-
-    def across(self, rows: Tensor, layout: Layout, other: Cache, mask: Tensor | None) -> Tensor:
-        """(N,D): every place looks at another sequence's `other`; `mask` (B,S) says which of its places are live."""
-        return self._mixed(self._asked(rows, layout), *other, layout, None if mask is None else mask[:, None, None])
-
-    def within(self, rows: Tensor, layout: Layout, causal: bool, by: Turns, cache: Cache | None = None) -> tuple[Tensor, Cache]:
+    def forward(self, rows: Tensor, layout: Layout, causal: bool, by: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
         """(N,D): every place looks at all of its own sequence, or with `causal` at itself and what came before, `cache` included.
 
         `by`: the places' turns. Returns the cache with this call's keys and values added.
         """
-        query = rotate(self._asked(rows, layout), by)
-        key, value = self.keys(rows, layout)
-        key = rotate(key, by)
-        if cache is not None:
-            key, value = torch.cat((cache[0], key), 2), torch.cat((cache[1], value), 2)
+        # products of queries and keys in float32: rotation and attention are faster in it on processors, and never less exact
+        inward = layout.pad(self.inward(rows)).view(layout.batch, layout.length, -1, self.head).float()
+        both = rotate(normed(inward[:, :, : -self.groups], self.gain), by).transpose(1, 2)
+        query, key, value = both[:, : self.heads], both[:, self.heads :], inward[:, :, -self.groups :].transpose(1, 2)
+        whole = cache is None
+        cache = Cache.of(key, value) if cache is None else cache.grown(key, value)
         mask = None if layout.mask is None or causal else layout.mask[:, None, None]
-        if causal and cache is not None and layout.length > 1:
-            past = key.shape[2] - layout.length
-            mask = torch.ones(layout.length, key.shape[2], dtype=torch.bool, device=key.device).tril(past)
-        whole = causal and cache is None and layout.length > 1
-        return self._mixed(query, key, value, layout, mask, whole), (key, value)
+        if causal and not whole and layout.length > 1:
+            past = len(cache) - layout.length
+            mask = torch.ones(layout.length, len(cache), dtype=torch.bool, device=key.device).tril(past)
+        mixed = _attend(query, cache.keys, cache.values, mask, causal and whole and layout.length > 1)
+        return self.out(layout.pack(mixed)), cache
 
-    def _mixed(self, query: Tensor, key: Tensor, value: Tensor, layout: Layout, mask: Tensor | None, causal: bool = False) -> Tensor:
-        """`mask`: True where a place may be looked at, of a shape that goes with (B,H,T,S)."""
-        mixed = _attend(query, key.to(query.dtype), value.to(query.dtype), mask, causal)
-        out: Tensor = self.out(layout.pack(mixed.transpose(1, 2).flatten(2)))
+
+class CrossAttention(nn.Module):
+    """The same towards another sequence, whose places have no turns."""
+
+    def __init__(self, width: int, heads: int, groups: int) -> None:
+        super().__init__()
+        self.heads, self.groups, self.head = heads, groups, _head(width, heads)
+        self.query = nn.Linear(width, width, bias=False)
+        self.other = nn.Linear(width, 2 * groups * self.head, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.gain = nn.Parameter(torch.ones(self.head))
+        nn.init.zeros_(self.out.weight)
+
+    def keys(self, other: Tensor) -> Cache:
+        """Keys and values of the other sequence (B,S,D)."""
+        key, value = self.other(other).unflatten(2, (-1, self.head)).float().transpose(1, 2).chunk(2, 1)
+        return Cache.of(normed(key), value)
+
+    def forward(self, rows: Tensor, layout: Layout, other: Cache, mask: Tensor | None) -> Tensor:
+        """(N,D): every place looks at the other sequence; `mask` (B,S) says which of its places are live."""
+        query = normed(layout.pad(self.query(rows)).view(layout.batch, layout.length, -1, self.head).float(), self.gain).transpose(1, 2)
+        mixed = _attend(query, other.keys, other.values, None if mask is None else mask[:, None, None], False)
+        out: Tensor = self.out(layout.pack(mixed))
         return out
 
 
-def _normed(x: Tensor) -> Tensor:
-    return F.rms_norm(x, x.shape[-1:])
+def _head(width: int, heads: int) -> int:
+    if width % heads or width // heads % 2:
+        raise ValueError(f"a width of {width} can't be split into {heads} heads of an even width")
+    return width // heads
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    """(B,H,T,E) by torch's fused kernel; on processors in float32, where its backward pass is 3 to 8 times faster than in bf16."""
+    """(B,T,H*E) by torch's fused kernel; `mask`: True where a place may be looked at, of a shape that goes with (B,H,T,S).
+
+    On processors never in bf16: the kernel's backward pass is 3 to 8 times slower there.
+    """
     grouped = key.shape[1] < query.shape[1]
-    if query.device.type != "cpu" or (query.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")):
-        return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, enable_gqa=grouped)
     with torch.autocast("cpu", enabled=False):
-        mixed = F.scaled_dot_product_attention(
-            query.float(), key.float(), value.float(), mask, is_causal=causal, enable_gqa=grouped
-        )
-    return mixed.to(query.dtype)
+        mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, enable_gqa=grouped)
+    return mixed.transpose(1, 2).flatten(2)
 
 
 class GatedMLP(nn.Module):
@@ -159,25 +231,23 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, groups: int, dropout: float, crossed: bool = False) -> None:
         super().__init__()
-        self.norm_self, self.norm_mlp = nn.RMSNorm(width), nn.RMSNorm(width)
-        self.attention = Attention(width, heads, groups)
+        self.attention = SelfAttention(width, heads, groups)
         self.mlp = GatedMLP(width)
-        self.dropout = nn.Dropout(dropout)
-        self.norm_cross = nn.RMSNorm(width) if crossed else None
-        self.cross = Attention(width, heads, groups) if crossed else None
+        self.dropout = Dropout(dropout)
+        self.cross = CrossAttention(width, heads, groups) if crossed else None
 
     def forward(
         self,
         rows: Tensor,
         layout: Layout,
         causal: bool,
-        by: Turns,
+        by: Tensor,
         other: tuple[Cache, Tensor | None] | None = None,
         cache: Cache | None = None,
     ) -> tuple[Tensor, Cache]:
         """(N,D) -> (N,D) and the cache with these places added. `other`: the condition's keys and values, and its live mask."""
-        mixed, cache = self.attention.within(self.norm_self(rows), layout, causal, by, cache)
+        mixed, cache = self.attention(normed(rows), layout, causal, by, cache)
         rows = rows + self.dropout(mixed)
-        if self.cross is not None and self.norm_cross is not None and other is not None:
-            rows = rows + self.dropout(self.cross.across(self.norm_cross(rows), layout, *other))
-        return rows + self.dropout(self.mlp(self.norm_mlp(rows))), cache
+        if self.cross is not None and other is not None:
+            rows = rows + self.dropout(self.cross(normed(rows), layout, *other))
+        return rows + self.dropout(self.mlp(normed(rows))), cache

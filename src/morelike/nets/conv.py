@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, elements
-from .blocks import CONV, conv, crop_to, norm, pad_to
+from .blocks import CONV, Dropout, conv, crop_to, norm, pad_to
 from .condition import ConditionEncoder
 
 
@@ -50,7 +50,7 @@ class ConvEncoder(nn.Module):
         for level in range(count):
             layers.append(CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1))
             layers += [norm(width[level + 1])] if settings.norm else []
-            layers += [nn.LeakyReLU(0.2), nn.Dropout(settings.dropout)]
+            layers += [nn.LeakyReLU(0.2), Dropout(settings.dropout)]
         self.features = nn.Sequential(*layers)
         flat = width[-1] * math.prod(-(-size // self.multiple) for size in sizes)
         self.hidden = nn.Linear(flat, 4 * width[0] + 128)
@@ -76,7 +76,7 @@ class Critic(nn.Module):
         width = widths(settings, count)
         layers: list[nn.Module] = [conv(rank, channels, width[0]), nn.LeakyReLU(0.2)]
         for level in range(count):
-            layers += [CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Dropout(settings.dropout)]
+            layers += [CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1), nn.LeakyReLU(0.2), Dropout(settings.dropout)]
         self.features = nn.Sequential(*layers)
         flat = width[-1] * math.prod(-(-size // self.multiple) for size in sizes)
         self.hidden = nn.Sequential(nn.Linear(flat, 128), nn.LeakyReLU(0.2))
@@ -105,7 +105,7 @@ class ConvDecoder(nn.Module):
         for level in reversed(range(count)):
             layers.append(_TRANSPOSED[rank](width[level + 1], width[level], 4, stride=2, padding=1))
             layers += [norm(width[level])] if settings.norm else []
-            layers += [nn.ReLU(), nn.Dropout(settings.dropout)]
+            layers += [nn.ReLU(), Dropout(settings.dropout)]
         self.rest = nn.Sequential(*layers, conv(rank, width[0], channels))
         self.channels = width[-1]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..core.spec import Conditions, Spec, elements
-from .blocks import FourierTime
+from .blocks import Dropout, FourierTime
 from .condition import ConditionEncoder
 
 
@@ -37,7 +37,7 @@ class MLP(nn.Module):
         self.first = nn.Linear(elements(inputs), width)
         layers: list[nn.Module] = []
         for _ in range(settings.depth - 1):
-            layers += [_ACTIVATIONS[settings.activation](), nn.Dropout(settings.dropout), nn.Linear(width, width)]
+            layers += [_ACTIVATIONS[settings.activation](), Dropout(settings.dropout), nn.Linear(width, width)]
         self.rest = nn.Sequential(*layers, _ACTIVATIONS[settings.activation](), nn.Linear(width, elements(output)))
 
     def forward(self, x: Tensor, *rest: Tensor | Mapping[str, Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
+from .blocks import Dropout
 from .condition import ConditionEncoder
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -88,7 +89,7 @@ class CausalRecurrent(nn.Module):
         crossed = bool(self.condition.readers)
         self.score = nn.Linear(width, width, bias=False) if crossed else None
         self.join = nn.Linear(2 * width, width) if crossed else None
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, output.vocab)
         self.several = settings.cell == "lstm"

@@ -6,13 +6,14 @@ B batch, T length, V vocabulary, D width, N live rows (see `attention.Layout`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
-from .attention import Attention, Block, Cache, Layout, turns
+from .attention import Block, Cache, CrossAttention, Layout, normed, turns
+from .blocks import Dropout
 from .condition import ConditionEncoder, as_table
 
 
@@ -46,8 +47,7 @@ class Reader(nn.Module):
         super().__init__()
         self.head = width // settings.heads
         self.blocks = nn.ModuleList(Block(width, settings.heads, settings.groups, settings.dropout) for _ in range(depth))
-        self.norm = nn.RMSNorm(width)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, embedded: Tensor, there: Tensor) -> Tensor:
         layout = Layout.of(there)
@@ -55,7 +55,7 @@ class Reader(nn.Module):
         by = turns(0, layout.length, self.head, rows.device)
         for block in self.blocks:
             rows, _ = block(rows, layout, False, by)
-        return layout.pad(self.norm(rows))
+        return layout.pad(normed(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,9 @@ class CausalState:
 
     def rows(self, index: Tensor) -> CausalState:
         """The state of the rows `index`."""
-
-        def pick(caches: tuple[Cache, ...]) -> tuple[Cache, ...]:
-            return tuple((key[index], value[index]) for key, value in caches)
-
         vector, mask = (None if part is None else part[index] for part in (self.vector, self.mask))
-        return CausalState(pick(self.caches), vector, pick(self.others), mask, self.seen)
+        caches, others = (tuple(cache.rows(index) for cache in held) for held in (self.caches, self.others))
+        return CausalState(caches, vector, others, mask, self.seen)
 
 
 class CausalTransformer(nn.Module):
@@ -95,8 +92,7 @@ class CausalTransformer(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, settings.heads, settings.groups, settings.dropout, crossed) for _ in range(settings.depth)
         )
-        self.dropout = nn.Dropout(settings.dropout)
-        self.norm = nn.RMSNorm(width)
+        self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(width, output.vocab, bias=False)
         for table in (self.embed.weight, self.head.weight):
             nn.init.normal_(table, std=0.02)
@@ -124,12 +120,9 @@ class CausalTransformer(nn.Module):
         read = self.condition.sequence(condition, given, batch)
         if read is None:
             return CausalState((), vector, (), None, 0)
-        layout = Layout(batch, read[0].shape[1])
-        others = []
-        for block in self.blocks:
-            assert isinstance(block.cross, Attention)
-            others.append(block.cross.keys(read[0].flatten(0, 1), layout))
-        return CausalState((), vector, tuple(others), read[1], 0)
+        crosses = [block.cross for block in self.blocks]
+        others = tuple(cross.keys(read[0]) for cross in crosses if isinstance(cross, CrossAttention))
+        return CausalState((), vector, others, read[1], 0)
 
     def step(self, ids: Tensor, state: CausalState) -> tuple[Tensor, CausalState]:
         """Logits (B,V) after ids (B,k) more, and the new state. What lies further back than the Spec's length is forgotten."""
@@ -138,10 +131,9 @@ class CausalTransformer(nn.Module):
             embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
         most = self.spec.shape[0]
         embedded = embedded[:, -most:]
-        if state.caches and state.caches[0][0].shape[2] + embedded.shape[1] > most:
-            keep = max(1, most - embedded.shape[1])
-            short = tuple((key[:, :, -keep:], value[:, :, -keep:]) for key, value in state.caches)
-            state = CausalState(short, state.vector, state.others, state.mask, state.seen)
+        if state.caches and len(state.caches[0]) + embedded.shape[1] > most:
+            short = tuple(cache.latest(max(1, most - embedded.shape[1])) for cache in state.caches)
+            state = replace(state, caches=short)
         layout = Layout(*embedded.shape[:2])
         rows, caches = self._through(embedded, layout, state)
         logits = self.head(rows.view(*embedded.shape[:2], -1)[:, -1])
@@ -159,7 +151,7 @@ class CausalTransformer(nn.Module):
             past = state.caches[number] if state.caches else None
             rows, cache = block(rows, layout, True, by, other, past)
             caches.append(cache)
-        return self.norm(rows), tuple(caches)
+        return normed(rows), tuple(caches)
 
 
 class TokenEncoder(nn.Module):
