@@ -17,6 +17,7 @@ from morelike.core.spec import Tokens, lift, live
 from morelike.data.loader import Rows, Windows, encode_all, encode_stream, take
 from morelike.data.text import TextCodec
 from morelike.data.text_items import Passages, joined, passages
+from morelike.data.text_shared import shared_pairs
 from morelike.testing import check_codec
 
 SCRIPTS = [
@@ -220,3 +221,13 @@ def test_a_page_is_drawn_in_any_script(tmp_path: Path) -> None:
     page = np.asarray(Image.open(tmp_path / "page.png").convert("L"))
     assert page.min() < 100 < page.max()
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_texts_that_quote_their_sources_share_an_alphabet() -> None:
+    names = [f"{a}{b}" for a in ("Alim", "Brin", "Cosm", "Delf") for b in ("entum", "dley", "oria", "ina")]
+    sources = [f"name[{name}], area[river]" for name in names]
+    told = shared_pairs([f"{name} lies by the river." for name in names], sources, 300)
+    assert told is not None
+    codecs = [TextCodec.fit(side, unit="bpe", pairs=told) for side in (sources, names)]
+    assert codecs[0].spec.alphabet == codecs[1].spec.alphabet != fitted("bpe", names).spec.alphabet
+    assert shared_pairs(["es regnet heute"] * 9, ["it rains today"] * 9) is None

@@ -122,6 +122,8 @@ def test_many_small_files_are_items_few_are_one_text(tmp_path: Path) -> None:
         for path in (tmp_path / "few").iterdir():
             packed.write(path, f"deep/{path.name}")
     assert list(open_source(archive).items) == list(again.items)
+    write(tmp_path / "few" / "whole.txt", PROSE)
+    assert any("left out" in note and "chapter 0.md" in note for note in open_source(tmp_path / "few").notes)
 
 
 def test_names_of_files_that_speak_of_splits() -> None:

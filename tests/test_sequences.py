@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from morelike.core.contract import Optim, Trainable
+from morelike.core.noise import Noise
 from morelike.core.spec import Tokens
 from morelike.data.loader import Dataset, Order, Windows
+from morelike.families.autoregressive import renamed
 from morelike.families.hybrid import Hybrid
 from morelike.house.build import build
 from morelike.house.likelihood import likelihood, running_nats
@@ -99,6 +101,34 @@ def test_a_source_is_read(name: str, steps: int, lr: float) -> None:
         wrong = model.surprise(asked.flip(1), {"source": asked.roll(1, 0)}).mean()
     assert float(nats) < 0.3 * np.log(6)
     assert float(wrong) > np.log(6)
+
+
+def test_ids_that_training_lacks_are_copied() -> None:
+    """The answer is the source's last three ids; asked for ids that no example had, a net with a pointer still names them."""
+    rng = np.random.default_rng(0)
+    train, asked = rng.integers(0, 6, (2_000, 4)), torch.from_numpy(rng.integers(6, 12, (200, 4)))
+    nats = {}
+    for alphabet in ("", "letters"):
+        spec, told = Tokens((3,), 13, 12, alphabet), Tokens((4,), 13, 12, alphabet)
+        model = trained("transformer", Dataset(train[:, 1:].copy(), {"source": train}), spec, {"source": told}, 150, dropout=0.0, lr=0.02)
+        with torch.inference_mode():
+            nats[alphabet] = float(model.surprise(asked[:, 1:], {"source": asked}).mean())
+    assert nats["letters"] < 2 * np.log(12) < nats[""]
+
+
+def test_what_a_text_quotes_is_renamed_on_both_sides() -> None:
+    spec = Tokens((4,), 50, 49, "letters")
+    x = torch.tensor([[7, 8, 9, 49], [1, 2, 3, 4]]).repeat(50, 1)
+    source = torch.tensor([[9, 7, 7, 49], [5, 6, 6, 5]]).repeat(50, 1)
+    new, told = renamed(x, source, spec, 0.5, Noise(0, 100))
+    assert torch.equal(new[1::2], x[1::2])
+    assert torch.equal(told[1::2], source[1::2])
+    pairs = torch.stack((new[::2, 0], told[::2, 1], told[::2, 2]), 1)
+    assert bool((pairs == pairs[:, :1]).all())
+    assert bool((new[::2, 2] == told[::2, 0]).all())
+    assert bool((new[::2, 1] == 8).all())
+    assert bool((new[::2, 3] == 49).all())
+    assert 10 < int((pairs[:, 0] != 7).sum()) < 40
 
 
 def test_running_text_is_scored_once_with_half_a_window_of_past(monkeypatch: pytest.MonkeyPatch) -> None:

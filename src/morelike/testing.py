@@ -33,10 +33,10 @@ from .training.plan import Plan, turns
 __all__ = ["check_codec", "check_generator", "toy_dataset"]
 
 CLASSES = 3
-SPECS: tuple[Spec, ...] = (Array((1, 8, 8), bin=2 / 255), Array((2,)), Tokens((5,), vocab=4, stop=3), Tokens((6,), vocab=3))
+SPECS: tuple[Spec, ...] = (Array((1, 8, 8), bin=2 / 255), Array((2,)), Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3))
 """What families are tried on: small pictures, points whose density can be summed up on a grid, and short sequences that can be counted,
 with a stop and without."""
-SOURCE = Tokens((4,), vocab=5, stop=4)
+SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -38,6 +38,8 @@ class Tokens:
     shape: tuple[int, ...]
     vocab: int
     stop: int | None = None
+    alphabet: str = field(default="", compare=False)
+    """Tokens of one alphabet mean the same by the same id; empty = nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ def spec_to_json(spec: Spec) -> dict[str, Any]:
     match spec:
         case Array(shape, step):
             return {"kind": "array", "shape": list(shape), "bin": step}
-        case Tokens(shape, vocab, stop):
-            return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop}
+        case Tokens(shape, vocab, stop, alphabet):
+            return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop, **({"alphabet": alphabet} if alphabet else {})}
         case Row(fields):
             return {"kind": "row", "fields": [{"name": f.name, "categories": f.categories, "bin": f.bin} for f in fields]}
 
@@ -120,7 +122,7 @@ def spec_from_json(values: Mapping[str, Any]) -> Spec:
         case {"kind": "array", "shape": shape, "bin": step}:
             return Array(tuple(shape), step)
         case {"kind": "tokens", "shape": shape, "vocab": vocab, "stop": stop}:
-            return Tokens(tuple(shape), vocab, stop)
+            return Tokens(tuple(shape), vocab, stop, values.get("alphabet", ""))
         case {"kind": "row", "fields": fields}:
             return Row(tuple(Field(**field) for field in fields))
     raise ValueError(f"unknown kind of example: {values.get('kind')!r}")

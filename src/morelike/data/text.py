@@ -7,6 +7,7 @@ are padded with the stop, the last id of the vocabulary.
 from __future__ import annotations
 
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -56,8 +57,11 @@ class TextCodec(Codec):
         self.running, self._pairs, self._said = running, pairs, list(said)
         size = len(pairs) if pairs is not None else len(self.characters) + 256 * (fallback or unit == "bytes")
         self.stop = None if running else size
-        self.spec: Tokens = Tokens((window,), size + (not running), self.stop)
+        self.spec: Tokens = Tokens((window,), size + (not running), self.stop, self._alphabet_of_ids())
         self.dtype = np.min_scalar_type(self.spec.vocab - 1)
+
+    def _alphabet_of_ids(self) -> str:
+        return f"{zlib.crc32(repr((self.unit, self._pieces, self.stop)).encode()):08x}"
 
     @property
     def window(self) -> int:
@@ -67,13 +71,14 @@ class TextCodec(Codec):
     @classmethod
     def fit(  # type: ignore[override]  # each codec names its own settings
         cls, items: Iterable[str], unit: Unit = "characters", vocab: int | None = None, window: int | None = None,
-        fallback: bool | None = None,
+        fallback: bool | None = None, pairs: BytePairs | None = None,
     ) -> Self:  # fmt: skip
         """Reads the training items (a second time for the lengths in byte pairs).
 
         `vocab`: ids of unit bpe, by default 1,000 to 8,000 by the size of the data. `window`: T of a running text (256
         ids); of separate items the longest allowed (1,024 characters or bytes, 256 byte pairs). `fallback`: whether unit
-        characters has the 256 bytes; None = where they are needed. Raises BadInput for settings or items that can't be used.
+        characters has the 256 bytes; None = where they are needed. `pairs`: byte pairs that are known already. Raises BadInput
+        for settings or items that can't be used.
         """
         _check(unit, vocab, window)
         # `take` leaves the whole source visible: it tells what the items are pieces of, and which characters come elsewhere.
@@ -84,13 +89,12 @@ class TextCodec(Codec):
         if not seen.characters:
             raise BadInput("there is no text to learn from: every item is empty.")
         said = text_sentences(seen, running)
-        characters, pairs = np.empty(0, np.int64), None
+        characters = np.empty(0, np.int64)
         if unit == "characters":
             characters, fallback = _alphabet(seen, getattr(items, "rest", ()), fallback, said)
-        elif unit == "bpe":
-            size = vocab or int(np.clip(round(3 * seen.characters**0.5, -2), *_BPE_VOCAB))
+        elif unit == "bpe" and pairs is None:
             source = joined(_strings(items), words=True) if running else items
-            pairs = BytePairs.learn(map(scalars, thinned(source, seen.characters)), size)
+            pairs = learn(source, seen.characters, vocab)
         codec = cls(unit, characters.tolist(), bool(fallback), window or _usual_window(seen, unit), running, pairs, said)
         return codec if running else codec._fitted(items, window or LONGEST_ITEM[unit])
 
@@ -255,6 +259,12 @@ class TextCodec(Codec):
     def draw(self, items: Sequence[str], path: Path, columns: int | None = None) -> None:
         """Writes one PNG: the beginnings of the texts set as a page, each under a rule."""
         draw_page(_strings(items), path, columns or 1)
+
+
+def learn(texts: Iterable[str], characters: int, vocab: int | None = None) -> BytePairs:
+    """Byte pairs of texts of so many characters: by default 1,000 to 8,000 of them, by that number."""
+    size = vocab or int(np.clip(round(3 * characters**0.5, -2), *_BPE_VOCAB))
+    return BytePairs.learn(map(scalars, thinned(texts, characters)), size)
 
 
 def _usual_window(seen: TextSurvey, unit: Unit) -> int:

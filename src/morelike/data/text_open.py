@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -57,8 +58,18 @@ def found_text(name: str, files: Files, kind: str | None, condition: Sequence[st
     texts = _text_files(files, names, ending)
     if texts and (kind or not is_numbers(files, texts[0])):
         label = texts[0] if len(texts) == 1 else f"{len(texts):,} text files"
-        found.append((label, partial(open_folder, name, files, texts, kind, judge=is_list)))
+        left = [file for file in names if file not in texts and any(ending[file] in group for group in _SUFFIXES[:-1])]
+        found.append((label, partial(_noting, left, partial(open_folder, name, files, texts, kind, judge=is_list))))
     return found
+
+
+def _noting(left: Sequence[str], opened: Callable[[], Source]) -> Source:
+    """A source with a note on text files that are not part of it."""
+    source = opened()
+    if not left:
+        return source
+    shown = ", ".join(left[:3]) + (f" and {len(left) - 3:,} more" if len(left) > 3 else "")
+    return replace(source, notes=(*source.notes, f"left out, for other text files are named otherwise: {shown}"))
 
 
 def _aside(file: str) -> bool:

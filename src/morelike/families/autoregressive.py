@@ -9,13 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
-from ..core.spec import Conditions, Spec, elements, sequential
+from ..core.noise import Noise
+from ..core.spec import Conditions, Spec, Tokens, elements, sequential
 from ..maths.decoding import Dials
 from .sequences import IdById, nats_of, next_of
+
+
+def renamed(x: Tensor, source: Tensor, spec: Tokens, share: float, noise: Noise) -> tuple[Tensor, Tensor]:
+    """Ids (B,T) and source (B,S) with a share of the ids that a row has in both swapped for random ones, the same in both."""
+    ids = torch.arange(spec.vocab, device=x.device)
+    here, there = (torch.zeros(len(x), spec.vocab, dtype=torch.bool, device=x.device).scatter(1, rows, True) for rows in (x, source))
+    swapped = here & there & (noise.uniform((spec.vocab,), "renamed") < share) & (ids != spec.stop)
+    others = noise.integers(spec.vocab, (spec.vocab,), "names")
+    table = torch.where(swapped & (others != spec.stop), others, ids)
+    return table.gather(1, x), table.gather(1, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,9 @@ class AutoregressiveSettings(Dials):
     dropout: float = 0.1
     smoothing: float = 0.0
     """Label smoothing (Szegedy et al. 2016, section 7), in training only."""
+    renaming: float = 0.2
+    """Share of the ids that a text has in common with a source of the same alphabet which are swapped for others, in both, in training:
+    what must come through is then copied, not learnt by heart (after Jia, Liang 2016, arXiv:1606.03622, section 4.2.1)."""
     lr: float = 0.0
     """Learning rate; 0 = 0.01 for the transformer's Muon, 0.002 for the recurrent nets' AdamW."""
 
@@ -40,8 +55,11 @@ class Autoregressive(IdById):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         own = self.settings
-        if not (0 <= own.dropout < 1 and 0 <= own.smoothing < 1):
-            raise ValueError("dropout and smoothing must be shares of at least 0 and below 1")
+        if not (0 <= own.dropout < 1 and 0 <= own.smoothing < 1 and 0 <= own.renaming < 1):
+            raise ValueError("dropout, smoothing and renaming must be shares of at least 0 and below 1")
+        alike = [n for n, told in conditions.items() if isinstance(told, Tokens) and told.alphabet and told.alphabet == self.spec.alphabet]
+        self.alike = alike[0] if len(alike) == 1 and own.renaming and own.net == "transformer" else None
+        """The condition in whose ids the text is written."""
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
@@ -73,8 +91,12 @@ class Autoregressive(IdById):
         return padded
 
     def _loss(self, batch: Batch) -> Terms:
-        own = self.settings.smoothing
-        loss = nats_of(self.nets["causal"], self.spec, batch.data, batch.condition, batch.given, own).sum(1)
+        own, x, condition = self.settings.smoothing, batch.data, dict(batch.condition)
+        if self.alike is not None:
+            told = batch.given[self.alike][:, None]
+            swapped = renamed(x, condition[self.alike], self.spec, self.settings.renaming, batch.noise)
+            x, condition[self.alike] = (torch.where(told, new, old) for new, old in zip(swapped, (x, condition[self.alike]), strict=True))
+        loss = nats_of(self.nets["causal"], self.spec, x, condition, batch.given, own).sum(1)
         # a constant scale, so that every id weighs the same and no example depends on its neighbours
         return {"loss": loss / elements(self.spec), "smoothed_nats" if own else "nats": loss.detach()}
 

@@ -21,6 +21,7 @@ from ..data.open import open_source
 from ..data.source import Column, Source
 from ..data.split import Split, make_split
 from ..data.text import TextCodec
+from ..data.text_shared import shared_pairs
 from .recast import COLUMN_CODECS, Codecs, recast
 from .recipe import Recipe
 
@@ -106,7 +107,8 @@ def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: 
         source, said = recast(source, codecs)
         codec, conditions = codecs.x, dict(codecs.conditions)
     else:
-        codec, conditions = _codec(source, recipe, split.train), _conditions(source, recipe, split.train)
+        settings = _settings(source, recipe, split.train)
+        codec, conditions = _codec(source, settings, split.train), _conditions(source, recipe, settings, split.train)
 
     def encoded(rows: np.ndarray) -> Dataset:
         if source.ordered and isinstance(codec, TextCodec):
@@ -124,24 +126,31 @@ def raw_column(column: Column, rows: np.ndarray) -> Any:
     return values[:, None] if column.kind == "number" else values
 
 
-def _settings(source: Source, recipe: Recipe) -> dict[str, Any]:
-    """The codec's settings: texts that answer texts are learnt in byte pairs where nothing else is said and the extra is there."""
+def _settings(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, Any]:
+    """The codec's settings: texts that answer texts are learnt in byte pairs where nothing else is said and the extra is there, in one
+    vocabulary with what they quote."""
     chosen = source.conditions if recipe.condition is None else recipe.condition
-    pairs = source.kind == "text" and any(source.columns[name].kind == "text" for name in chosen if name in source.columns)
-    return {"unit": "bpe", **recipe.codec} if pairs and find_spec("tokenizers") else recipe.codec
+    told = [source.columns[name] for name in chosen if name in source.columns and source.columns[name].kind == "text"]
+    if source.kind != "text" or not told or not find_spec("tokenizers"):
+        return recipe.codec
+    settings = {"unit": "bpe", **recipe.codec}
+    if settings["unit"] == "bpe" and len(told) == 1:
+        pairs = shared_pairs(take(source.items, train), take(told[0].values, train), settings.get("vocab"))
+        return settings if pairs is None else {**settings, "pairs": pairs}
+    return settings
 
 
-def _codec(source: Source, recipe: Recipe, train: np.ndarray) -> Codec:
+def _codec(source: Source, settings: Mapping[str, Any], train: np.ndarray) -> Codec:
     """The kind's codec, fitted on the training items."""
     codec_class = registry.kind(source.kind).load()
     try:
-        codec: Codec = codec_class.fit(take(source.items, train), **_settings(source, recipe))  # type: ignore[attr-defined]
+        codec: Codec = codec_class.fit(take(source.items, train), **settings)  # type: ignore[attr-defined]
     except TypeError as error:
         raise BadInput(f"the {source.kind} codec: {error}") from error
     return codec
 
 
-def _conditions(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, Codec]:
+def _conditions(source: Source, recipe: Recipe, settings: Mapping[str, Any], train: np.ndarray) -> dict[str, Codec]:
     """The chosen columns' codecs, fitted on the training rows; by default those that the source names."""
     found: dict[str, Codec] = {}
     for name in source.conditions if recipe.condition is None else recipe.condition:
@@ -152,7 +161,7 @@ def _conditions(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, 
         if column.kind == "category":
             found[name] = kind.fit((), names=column.categories)  # type: ignore[attr-defined]
             continue
-        own = {key: value for key, value in _settings(source, recipe).items() if key != "window"} if column.kind == "text" else {}
+        own = {key: value for key, value in settings.items() if key != "window"} if column.kind == "text" else {}
         # `take` leaves the whole column in sight: characters that training lacks are then spelt by bytes.
         rows = take(column.values, train) if column.kind == "text" else raw_column(column, train)
         found[name] = kind.fit(rows, **own)  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,23 +37,28 @@ def draw(
     if not isinstance(model, Generator):
         raise Refused(f"{type(model).__name__} is no generator: it can't draw samples")
     dials = checked(model, dials or {})
-    device, parts = model.device, []
-    ids = isinstance(model.spec, Tokens)
+    parts, ids = [], isinstance(model.spec, Tokens)
     chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK)
-    autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
+    autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     with torch.inference_mode(), autocast:
-        for start in range(0, n, chunk):
-            rows = torch.arange(start, start + chunk)
-            own = {name: value[rows.clamp(max=n - 1)].to(device) for name, value in (condition or {}).items()}
-            own = lift_all(model.conditions, own)
-            noise = Noise(seed, rows.to(device), path=("sample",))
-            parts.append(model.sample(own, noise=noise, **dials).cpu()[: n - start])
+        for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
+            parts.append(model.sample(own, noise=noise, **dials).cpu()[:count])
     x = torch.cat(parts) if parts else torch.empty(0, *model.spec.shape)
     if x.is_floating_point():
         x = x.float()
         if not bool(torch.isfinite(x).all()):
             raise Refused("the model drew values that are not finite: its training went wrong, or a dial is out of range")
     return x
+
+
+def chunks(
+    model: Trainable, n: int, condition: Mapping[str, Tensor], seed: int, chunk: int
+) -> Iterator[tuple[dict[str, Tensor], Noise, int]]:
+    """(condition of `chunk` rows, their noise, how many of them count) until there are n."""
+    for start in range(0, n, chunk):
+        rows = torch.arange(start, start + chunk)
+        own = {name: value[rows.clamp(max=n - 1)].to(model.device) for name, value in condition.items()}
+        yield lift_all(model.conditions, own), Noise(seed, rows.to(model.device), path=("sample",)), min(chunk, n - start)
 
 
 def checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:

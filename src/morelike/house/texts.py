@@ -15,7 +15,7 @@ from ..core.abilities import Continues, Infills
 from ..core.contract import Generator
 from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
-from ..core.spec import Tokens, lift_all
+from ..core.spec import Tokens
 from ..data.text import TextCodec
 from ..maths.constraint import Constraint
 from ..maths.decoding import DIALS, Dials, cut_at, decode
@@ -25,7 +25,7 @@ from ..tasks.continuing import AnyButStop, Letters, extend
 from ..tasks.surprise import surprise
 from .able import generator
 from .package import Package
-from .sampling import CHUNK_OF_IDS, checked, conditions_for, fixed_conditions
+from .sampling import CHUNK_OF_IDS, checked, chunks, conditions_for, fixed_conditions
 
 GAP = "___"
 LENGTHS = {"characters": tuple(range(1, 13)), "bytes": tuple(range(1, 13)), "bpe": (1, 2, 3, 4)}
@@ -105,12 +105,9 @@ def draw_under(package: Package, n: int, condition: Mapping[str, Tensor], wish: 
     codec_of(package, "write under a constraint")
     rule, dials = parse(wish.constraint or ""), dials_of(model, wish.dials)
     parts = []
-    for start in range(0, n, CHUNK_OF_IDS):
-        rows = torch.arange(start, start + CHUNK_OF_IDS)
-        own = lift_all(model.conditions, {name: value[rows.clamp(max=n - 1)].to(model.device) for name, value in condition.items()})
+    for own, noise, count in chunks(model, n, condition, wish.seed, CHUNK_OF_IDS):
         held = constraint_of(package, rule, model.spec, own)
-        noise = Noise(wish.seed, rows.to(model.device), path=("sample",))
-        parts.append(decode(model, model.spec, own, noise=noise, dials=dials, constraint=held).cpu()[: n - start])
+        parts.append(decode(model, model.spec, own, noise=noise, dials=dials, constraint=held).cpu()[:count])
     return torch.cat(parts)
 
 

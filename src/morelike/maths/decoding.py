@@ -179,7 +179,7 @@ def stream(
     dials = dials or Dials()
     for name in ("beam", "best_of"):
         if getattr(dials, name) > 1:
-            raise BadInput(f"{name} chooses among whole texts, so it can't be streamed: leave {name} out, or sample without streaming")
+            raise BadInput(f"{name} chooses among whole texts, so it can't be streamed: leave {name} out (drawing whole samples takes it)")
     prefix = _checked(prefix, spec, noise)
     room = spec.shape[0] - prefix.shape[1] if length is None else length
     if room < 0:

@@ -15,6 +15,7 @@ from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
 from .attention import Block, Cache, CrossAttention, Layout, normed, turns
 from .blocks import Dropout
 from .condition import ConditionEncoder, as_table
+from .pointer import Pointer, Quotable
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +61,26 @@ class Reader(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class CausalState:
-    """What a causal transformer remembers: each block's cache, the condition's vector and keys, and how many ids came."""
+    """What a causal transformer remembers: each block's cache, the condition's vector, keys and ids, and how many ids came."""
 
     caches: tuple[Cache, ...]
     vector: Tensor | None
     others: tuple[Cache, ...]
     mask: Tensor | None
+    source: Quotable | None
     seen: int
 
     def rows(self, index: Tensor) -> CausalState:
         """The state of the rows `index`."""
         vector, mask = (None if part is None else part[index] for part in (self.vector, self.mask))
         caches, others = (tuple(cache.rows(index) for cache in held) for held in (self.caches, self.others))
-        return CausalState(caches, vector, others, mask, self.seen)
+        source = None if self.source is None else self.source.rows(index)
+        return CausalState(caches, vector, others, mask, source, self.seen)
 
 
 class CausalTransformer(nn.Module):
-    """Logits of the id at every place given those before it; with conditions that are sequences, a decoder with cross-attention.
+    """Logits of the id at every place given those before it; with conditions that are sequences, a decoder with cross-attention, which
+    copies where there is one such condition and its alphabet is the output's.
 
     `inputs` an Array: a context vector is passed to every call that starts a sequence.
     """
@@ -94,6 +98,10 @@ class CausalTransformer(nn.Module):
         )
         self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(width, output.vocab, bias=False)
+        self.quoted = next(iter(self.condition.readers)) if len(self.condition.readers) == 1 else ""
+        told = conditions.get(self.quoted)
+        alike = isinstance(told, Tokens) and bool(told.alphabet) and (told.alphabet, told.vocab) == (output.alphabet, output.vocab)
+        self.pointer = Pointer(width) if alike else None
         for table in (self.embed.weight, self.head.weight):
             nn.init.normal_(table, std=0.02)
             as_table(table)
@@ -107,7 +115,14 @@ class CausalTransformer(nn.Module):
         state = self.begin(condition, given, ids.shape[0], context)
         before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
         rows, _ = self._through(before, layout, state)
-        return self.head(rows), layout.index
+        return self._logits(rows, layout, state), layout.index
+
+    def _logits(self, rows: Tensor, layout: Layout, state: CausalState) -> Tensor:
+        logits: Tensor = self.head(rows)
+        if self.pointer is None or state.source is None:
+            return logits
+        mixed: Tensor = self.pointer(rows, logits, layout, state.source)
+        return mixed
 
     def begin(
         self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int, context: Tensor | None = None
@@ -119,10 +134,14 @@ class CausalTransformer(nn.Module):
             vector = own if vector is None else vector + own
         read = self.condition.sequence(condition, given, batch)
         if read is None:
-            return CausalState((), vector, (), None, 0)
+            return CausalState((), vector, (), None, None, 0)
         crosses = [block.cross for block in self.blocks]
         others = tuple(cross.keys(read[0]) for cross in crosses if isinstance(cross, CrossAttention))
-        return CausalState((), vector, others, read[1], 0)
+        source = None
+        if self.pointer is not None and self.quoted in condition:
+            ids = condition[self.quoted][:, : read[0].shape[1]]
+            source = self.pointer.begin(read[0], ids, read[1] & given[self.quoted][:, None])
+        return CausalState((), vector, others, read[1], source, 0)
 
     def step(self, ids: Tensor, state: CausalState) -> tuple[Tensor, CausalState]:
         """Logits (B,V) after ids (B,k) more, and the new state. What lies further back than the Spec's length is forgotten."""
@@ -136,8 +155,9 @@ class CausalTransformer(nn.Module):
             state = replace(state, caches=short)
         layout = Layout(*embedded.shape[:2])
         rows, caches = self._through(embedded, layout, state)
-        logits = self.head(rows.view(*embedded.shape[:2], -1)[:, -1])
-        return logits, CausalState(caches, state.vector, state.others, state.mask, state.seen + embedded.shape[1])
+        last = rows.view(*embedded.shape[:2], -1)[:, -1]
+        logits = self._logits(last, Layout(len(last), 1), state)
+        return logits, replace(state, caches=caches, seen=state.seen + embedded.shape[1])
 
     def _through(self, embedded: Tensor, layout: Layout, state: CausalState) -> tuple[Tensor, tuple[Cache, ...]]:
         """(B,T,D) embedded ids -> (N,D) normed rows and every block's cache."""
