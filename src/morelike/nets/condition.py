@@ -19,14 +19,20 @@ Reader = Callable[[int], nn.Module]
 class ConditionEncoder(nn.Module):
     """Sums one vector a condition: embedded ids (mean over live places) or a small net over numbers; a learned null where not given.
 
-    With a `reader`, conditions that are sequences are also read place by place, for attention.
+    With a `reader`, conditions that are sequences are also read place by place, for attention. `tables`: embeddings that belong to the
+    net around and serve conditions here too.
     """
 
-    def __init__(self, conditions: Conditions, width: int, reader: Reader | None = None) -> None:
+    def __init__(
+        self, conditions: Conditions, width: int, reader: Reader | None = None, tables: Mapping[str, nn.Embedding] | None = None
+    ) -> None:
         super().__init__()
         self.width = width
         self.specs = dict(conditions)
-        self.embed = nn.ModuleDict({name: _embedder(spec, width) for name, spec in conditions.items()})
+        # a plain mapping: their parameters are registered, and stored, where they belong
+        self._tables = dict(tables or {})
+        own = {name: spec for name, spec in conditions.items() if name not in self._tables}
+        self.embed = nn.ModuleDict({name: _embedder(spec, width) for name, spec in own.items()})
         self.null = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name in conditions})
         read = [name for name, spec in conditions.items() if reader is not None and sequential(spec)]
         self.readers = nn.ModuleDict({name: reader(width) for name in read} if reader is not None else {})
@@ -42,12 +48,15 @@ class ConditionEncoder(nn.Module):
             total = vector if total is None else total + vector
         return total
 
+    def _embedded(self, name: str, value: Tensor) -> Tensor:
+        out: Tensor = (self._tables.get(name) or self.embed[name])(value)
+        return out
+
     def _vector(self, name: str, spec: Spec, value: Tensor) -> Tensor:
         if not isinstance(spec, Tokens):
-            out: Tensor = self.embed[name](value.flatten(1).float())
-            return out
+            return self._embedded(name, value.flatten(1).float())
         flat = value.flatten(1)
-        embedded: Tensor = self.embed[name](flat)
+        embedded = self._embedded(name, flat)
         if spec.stop is None:
             return embedded.mean(1)
         there = live(spec, flat)[..., None]
@@ -68,7 +77,7 @@ class ConditionEncoder(nn.Module):
             # with several sequences the places of later ones must not depend on the batch
             longest = int(there.sum(1).max()) if len(self.readers) == 1 else there.shape[1]
             value, there = condition[name][:, :longest], there[:, :longest]
-            read = self.readers[name](self.embed[name](value), there)
+            read = self.readers[name](self._embedded(name, value), there)
             kept = given[name][:, None]
             first = torch.arange(longest, device=value.device) == 0
             parts.append((torch.where((kept | ~first)[..., None], read, null.to(read.dtype)), there & kept | first))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
+from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
 from .attention import Block, Cache, CrossAttention, Layout, normed, turns
 from .blocks import Dropout
 from .condition import ConditionEncoder, as_table
@@ -88,20 +88,19 @@ class CausalTransformer(nn.Module):
     def __init__(self, inputs: Spec, output: Tokens, conditions: Conditions, settings: TransformerSettings) -> None:
         super().__init__()
         self.spec, width, self.head_width = output, settings.width, settings.width // settings.heads
-        self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings))
+        self.embed = nn.Embedding(output.vocab, width)
+        self.quoted = _quoted(output, conditions)
+        tables = {self.quoted: self.embed} if self.quoted else {}
+        self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings), tables)
+        self.pointer = Pointer(width) if self.quoted else None
         crossed = bool(self.condition.readers)
         self.context = nn.Linear(elements(inputs), width) if isinstance(inputs, Array) else None
         self.start = nn.Parameter(0.02 * torch.randn(width))
-        self.embed = nn.Embedding(output.vocab, width)
         self.blocks = nn.ModuleList(
             Block(width, settings.heads, settings.groups, settings.dropout, crossed) for _ in range(settings.depth)
         )
         self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(width, output.vocab, bias=False)
-        self.quoted = next(iter(self.condition.readers)) if len(self.condition.readers) == 1 else ""
-        told = conditions.get(self.quoted)
-        alike = isinstance(told, Tokens) and bool(told.alphabet) and (told.alphabet, told.vocab) == (output.alphabet, output.vocab)
-        self.pointer = Pointer(width) if alike else None
         for table in (self.embed.weight, self.head.weight):
             nn.init.normal_(table, std=0.02)
             as_table(table)
@@ -138,7 +137,7 @@ class CausalTransformer(nn.Module):
         crosses = [block.cross for block in self.blocks]
         others = tuple(cross.keys(read[0]) for cross in crosses if isinstance(cross, CrossAttention))
         source = None
-        if self.pointer is not None and self.quoted in condition:
+        if self.pointer is not None and self.quoted is not None and self.quoted in condition:
             ids = condition[self.quoted][:, : read[0].shape[1]]
             source = self.pointer.begin(read[0], ids, read[1] & given[self.quoted][:, None])
         return CausalState((), vector, others, read[1], source, 0)
@@ -172,6 +171,13 @@ class CausalTransformer(nn.Module):
             rows, cache = block(rows, layout, True, by, other, past)
             caches.append(cache)
         return normed(rows), tuple(caches)
+
+
+def _quoted(output: Tokens, conditions: Conditions) -> str | None:
+    """The one condition that is a sequence, if it is written in the output's ids."""
+    told = {name: spec for name, spec in conditions.items() if sequential(spec)}
+    alike = [name for name, spec in told.items() if isinstance(spec, Tokens) and spec.alphabet and spec.alphabet == output.alphabet]
+    return alike[0] if len(told) == 1 and alike else None
 
 
 class TokenEncoder(nn.Module):
