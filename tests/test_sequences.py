@@ -10,7 +10,7 @@ import torch
 
 from morelike.core.contract import Optim, Trainable
 from morelike.core.noise import Noise
-from morelike.core.spec import Tokens
+from morelike.core.spec import Tokens, live
 from morelike.data.loader import Dataset, Order, Windows
 from morelike.families.autoregressive import renamed
 from morelike.families.hybrid import Hybrid
@@ -177,6 +177,20 @@ def test_padding_changes_no_row() -> None:
         alone = Layout(1, count)
         own, _ = attention(x[row, :count], alone, False, places(0, count, 4, x.device))
         assert torch.allclose(mixed[row, :count], own, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["transformer", "gru"])
+def test_rows_are_rounded_up_and_nats_stay(name: str) -> None:
+    """40 x 20 places of which 328 live: the nets take 384 rows, and nobody pays for the rest."""
+    spec, lengths = Tokens((20,), 7, 6), torch.arange(40) % 14 + 1
+    x = torch.where(torch.arange(20) < lengths[:, None], torch.randint(6, (40, 20), generator=torch.Generator().manual_seed(0)), 6)
+    model = build(Recipe(model=name, nets={"causal": {"width": 32, "depth": 1}}), spec, {}).eval()
+    with torch.inference_mode():
+        nats = model.surprise(x)  # type: ignore[attr-defined]
+        alone = torch.cat([model.surprise(row[None]) for row in x])  # type: ignore[attr-defined]
+    assert torch.allclose(nats, alone, atol=1e-5)
+    assert bool((nats[~live(spec, x)] == 0).all())
+    assert len(Layout.of(live(spec, x)).pack(x[..., None])) == 384
 
 
 def test_tables_of_ids_are_not_orthogonalised() -> None:

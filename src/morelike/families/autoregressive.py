@@ -1,6 +1,6 @@
 """Autoregressive sequences: p(x) is the product of p(id | those before it), each by one net that never sees what comes after.
 
-B batch, T length, V vocabulary, N live places. The nets are values: a transformer, or recurrent cells; with a condition that is a
+B batch, T length, V vocabulary, N rows. The nets are values: a transformer, or recurrent cells; with a condition that is a
 sequence they become encoder and decoder.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
 from ..core.noise import Noise
-from ..core.spec import Conditions, Spec, Tokens, elements, sequential
+from ..core.spec import Conditions, Spec, Tokens, elements, live, sequential
 from ..maths.decoding import Dials
 from .sequences import IdById, nats_of, next_of
 
@@ -87,8 +87,7 @@ class Autoregressive(IdById):
         rows = logits.float().log_softmax(-1)
         if index is not None:
             rows = rows.new_zeros(x.numel(), rows.shape[1]).index_copy(0, index, rows)
-        padded: Tensor = rows.view(*x.shape, -1)
-        return padded
+        return rows.view(*x.shape, -1) * live(self.spec, x)[..., None]
 
     def _loss(self, batch: Batch) -> Terms:
         own, x, condition = self.settings.smoothing, batch.data, dict(batch.condition)

@@ -57,11 +57,19 @@ def nats_of(net: nn.Module, spec: Tokens, x: Tensor, condition: Condition, given
     """
     short = x[:, : int(live(spec, x).sum(1).max())]
     logits, index = net(short, condition or {}, given or {})
-    flat = short.flatten()
-    each = F.cross_entropy(logits.float(), flat if index is None else flat[index], reduction="none", label_smoothing=smoothing)
+    return paid(spec, x, logits.float(), index, smoothing)
+
+
+def paid(spec: Tokens, x: Tensor, logits: Tensor, index: Tensor | None, smoothing: float = 0.0) -> Tensor:
+    """(B,T) nats of the ids of x (B,T), 0 past the stop, from logits (N,V) at the places `index` (N,) of x's first columns, flattened;
+    None = all of them. Those columns reach as far as the longest row."""
+    there = live(spec, x)
+    longest = int(there.sum(1).max())
+    flat = x[:, :longest].flatten()
+    each = F.cross_entropy(logits, flat if index is None else flat[index], reduction="none", label_smoothing=smoothing)
     if index is not None:
-        each = each.new_zeros(short.numel()).index_copy(0, index, each)
-    return F.pad(each.view(short.shape), (0, x.shape[1] - short.shape[1]))
+        each = each.new_zeros(flat.numel()).index_copy(0, index, each)
+    return F.pad(each.view(len(x), longest), (0, x.shape[1] - longest)) * there
 
 
 def next_of(net: Any, ids: Tensor, condition: Condition, state: Any) -> tuple[Tensor, Any]:

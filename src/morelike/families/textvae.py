@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.abilities import Condition, Continues, Density, Encodes, Prior
@@ -21,7 +20,7 @@ from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
 from ..maths.decoding import DIALS, Dials, decode, dialled
 from ..maths.likelihood import importance_bound, unit_gaussian_divergence
-from .sequences import evaluating
+from .sequences import evaluating, paid
 
 _ACTIVE = 0.01
 """A latent dimension is active if its posterior mean varies more than this over the data (Burda et al. 2015, section 5)."""
@@ -110,11 +109,7 @@ class TextVAE(Generator, Density, Prior, Encodes):
         short = x[:, :longest]
         seen = short if shown is None else torch.where(shown[:, :longest], short, self.spec.vocab)
         logits, index = self.nets["decoder"](seen, condition, given, z)
-        target = short.flatten() if index is None else short.flatten()[index]
-        each = F.cross_entropy(self._written(logits), target, reduction="none")
-        if index is not None:
-            each = each.new_zeros(short.numel()).index_copy(0, index, each)
-        return F.pad(each.view(short.shape), (0, x.shape[1] - longest))
+        return paid(self.spec, x, self._written(logits), index)
 
     def _written(self, logits: Tensor) -> Tensor:
         """Logits without the id that stands for a hidden one."""

@@ -1,7 +1,7 @@
 """Transformer blocks over sequences of any live length: rotary positions, RMS norm, gated MLP, grouped heads, key/value cache.
 
 B batch, T length, S the other sequence's length, D width, H heads, G groups of heads that share keys and values, E a head's width,
-N rows: all live places of a batch, side by side.
+N rows: all live places of a batch, and a few more, side by side.
 """
 
 from __future__ import annotations
@@ -14,24 +14,30 @@ from torch import Tensor, nn
 
 from .blocks import Dropout
 
+_ROWS = 128
+"""Rows come in multiples of it: every new number of rows costs a matrix product's preparation, and memory that is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which places of a padded (B,T) batch are live. Nets work on the live rows only: padding costs nothing but attention."""
+    """Which places of a padded (B,T) batch are live. Nets work on the live rows and few more: padding costs but attention."""
 
     batch: int
     length: int
     index: Tensor | None = None
-    """(N,) places of the live rows in the flattened (B*T); None = all of them."""
+    """(N,) places of the rows in the flattened (B*T), all live ones among them; None = all places."""
     mask: Tensor | None = None
     """(B,T) bool, True where live; None = everywhere."""
 
     @classmethod
     def of(cls, live: Tensor) -> Layout:
         """From (B,T) bool."""
-        if bool(live.all()):
-            return cls(live.shape[0], live.shape[1])
-        return cls(live.shape[0], live.shape[1], live.flatten().nonzero()[:, 0], live)
+        there = int(live.sum())
+        rows = -(-there // _ROWS) * _ROWS
+        if rows >= live.numel():
+            return cls(live.shape[0], live.shape[1], None, None if there == live.numel() else live)
+        spare = (~live).flatten().nonzero()[: rows - there, 0]
+        return cls(live.shape[0], live.shape[1], torch.cat((live.flatten().nonzero()[:, 0], spare)), live)
 
     def pack(self, x: Tensor) -> Tensor:
         """(B,T,...) -> (N,...)."""
@@ -39,7 +45,7 @@ class Layout:
         return flat if self.index is None else flat[self.index]
 
     def pad(self, rows: Tensor) -> Tensor:
-        """(N,...) -> (B,T,...), zero where nothing lives."""
+        """(N,...) -> (B,T,...); what stands where nothing lives means nothing."""
         if self.index is None:
             return rows.view(self.batch, self.length, *rows.shape[1:])
         out = rows.new_zeros(self.batch * self.length, *rows.shape[1:])

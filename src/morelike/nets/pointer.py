@@ -1,6 +1,6 @@
 """Copying ids from a condition that is written in the same ids: names, numbers and rare words come through whole.
 
-B batch, T length, S the condition's length, V vocabulary, D width, N live rows (see `attention.Layout`).
+B batch, T length, S the condition's length, V vocabulary, D width, N rows (see `attention.Layout`).
 """
 
 from __future__ import annotations

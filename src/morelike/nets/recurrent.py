@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
+from .attention import Layout
 from .blocks import Dropout
 from .condition import ConditionEncoder
 
@@ -97,16 +98,13 @@ class CausalRecurrent(nn.Module):
     def forward(
         self, ids: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], context: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits (N,V) at the live places of ids (B,T), side by side, and their places (N,) in the flattened batch (None = all)."""
+        """Logits (N,V) at the live places of ids (B,T) and some others, and their places (N,) in the flattened batch (None = all)."""
         there = live(self.spec, ids)
         state = self.begin(condition, given, ids.shape[0], context)
         before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
         h, _ = self._through(before, state)
-        rows = h.flatten(0, 1)
-        if bool(there.all()):
-            return self.head(self.norm(rows)), None
-        index = there.flatten().nonzero()[:, 0]
-        return self.head(self.norm(rows[index])), index
+        layout = Layout.of(there)
+        return self.head(self.norm(layout.pack(h))), layout.index
 
     def begin(
         self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int, context: Tensor | None = None

@@ -1,6 +1,6 @@
 """Transformers for sequences of ids, by role: the next id at every place (causal), every id from its surroundings, or one vector.
 
-B batch, T length, V vocabulary, D width, N live rows (see `attention.Layout`).
+B batch, T length, V vocabulary, D width, N rows (see `attention.Layout`).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class CausalTransformer(nn.Module):
     def forward(
         self, ids: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], context: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits (N,V) at the live places of ids (B,T), side by side, and their places (N,) in the flattened batch (None = all)."""
+        """Logits (N,V) at the live places of ids (B,T) and some others, and their places (N,) in the flattened batch (None = all)."""
         there = live(self.spec, ids)
         layout = Layout.of(there)
         state = self.begin(condition, given, ids.shape[0], context)
