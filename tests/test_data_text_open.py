@@ -208,8 +208,7 @@ def test_tables_of_pairs(tmp_path: Path) -> None:
         open_source(write(tmp_path / "e.csv", head + "".join(f"{text},{text}\n" for text in SENTENCES)))
     gap = open_source(write(tmp_path / "f.tsv", pairs + "no target\t\n\t \n"))
     assert "2 rows have an empty target and were left out (f.tsv, line 41; f.tsv, line 42)" in gap.notes
-    with pytest.raises(BadInput, match="isn't data of a kind"):
-        open_source(write(tmp_path / "g.csv", "age,target\n" + "".join(f"{n},{n % 2}\n" for n in range(50))))
+    assert open_source(write(tmp_path / "g.csv", "age,target\n" + "".join(f"{n},{n % 2}\n" for n in range(50)))).kind == "table"
 
 
 def test_short_pairs_are_pairs_too(tmp_path: Path) -> None:
@@ -221,8 +220,7 @@ def test_short_pairs_are_pairs_too(tmp_path: Path) -> None:
     assert open_source(write(tmp_path / "kana.tsv", kana)).items[3] == "cats 3"
     with pytest.raises(BadInput, match="has 3 columns and no header; call one target"):
         open_source(write(tmp_path / "three.tsv", "".join(f"{text}\t{text}\t{text}\n" for text in SENTENCES)))
-    with pytest.raises(BadInput, match="isn't data of a kind"):
-        open_source(write(tmp_path / "table.csv", "name,town\n" + "".join(f"Ann{n},Ulm{n % 3}\n" for n in range(60))))
+    assert open_source(write(tmp_path / "table.csv", "name,town\n" + "".join(f"Ann{n},Ulm{n % 3}\n" for n in range(60)))).kind == "table"
 
 
 def test_a_text_is_no_path() -> None:

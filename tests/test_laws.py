@@ -13,6 +13,7 @@ ITEMS = {
     "vector": np.random.default_rng(0).normal(3.0, 2.0, (9, 4)),
     "category": np.array([0, 1, 2, 1, 0]),
     "text": ["Grüße!", "", "日本語のテキスト", "a\tb\n", "नमस्ते", "👩‍👩‍👧"],
+    "table": np.array([["a", "1.5", ""], ["b", "2.5", "x"], ["a", "NA", "y"], ["c", "4.0", "x"]], dtype=object),
     "lines": ["one line", "another", "Привет", "one line"],
 }
 

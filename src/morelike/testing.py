@@ -20,7 +20,7 @@ from .core import registry
 from .core.abilities import Continues, Decodes, Denoises, Density, Encodes, Infills, Prior, Streams
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
 from .core.noise import Noise
-from .core.spec import Array, Conditions, Spec, Tokens, class_label, lift, live
+from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, lift, live
 from .data.loader import Dataset, Order
 from .data.text import TextCodec
 from .house import package
@@ -29,13 +29,17 @@ from .house.prepare import Feed
 from .house.recipe import Recipe, build_settings
 from .training.loop import Hooks, Trainer
 from .training.plan import Plan, turns
+from .training.state import load, put, save, weights
 
 __all__ = ["check_codec", "check_generator", "toy_dataset"]
 
 CLASSES = 3
-SPECS: tuple[Spec, ...] = (Array((1, 8, 8), bin=2 / 255), Array((2,)), Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3))
-"""What families are tried on: small pictures, points whose density can be summed up on a grid, and short sequences that can be counted,
-with a stop and without."""
+ROW = Row((Field("colour", 3), Field("size", 4), Field("weight")))
+SPECS: tuple[Spec, ...] = (
+    Array((1, 8, 8), bin=2 / 255), Array((2,)), Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), ROW
+)
+"""What families are tried on: small pictures, points whose density can be summed up on a grid, short sequences that can be counted,
+with a stop and without, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
@@ -52,11 +56,25 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             stored = ((x.clamp(-1, 1) + 1) / step).round().to(torch.uint8) if step else x
         case Tokens(shape, vocab, stop):
             stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label) % vocab, stop)
-        case _:
-            raise AssertionError(f"no toy data for {spec}")
+        case Row(fields):
+            stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
     size = label.float() + noise.normal((1,), "size")
     return Dataset(stored.numpy(), {"label": label.numpy(), "source": source.numpy(), "size": size.numpy()})
+
+
+def _toy_rows(fields: Sequence[Field], label: Tensor, noise: Noise) -> Tensor:
+    """(n,F): ids that often follow the label, reals that lie by the id before them, and are missing more often where it is high."""
+    columns = [label]
+    for place, field in enumerate(fields):
+        before, own = columns[-1], noise.under(place)
+        if field.categories:
+            columns.append((own.integers(field.categories, (1,), "x") * own.integers(2, (1,), "zero") + before) % field.categories)
+            continue
+        real = 0.5 * before.nan_to_num() - 0.5 + 0.3 * own.normal((1,), "x")
+        missing = own.uniform((1,), "missing") < 0.1 + 0.1 * before.nan_to_num()
+        columns.append(torch.where(missing, torch.nan, real))
+    return torch.cat([column.float() for column in columns[1:]], 1)
 
 
 def _stopped(ids: Tensor, stop: int | None) -> Tensor:
@@ -180,7 +198,7 @@ class _Laws:
             after.resume(path)
             resumed = after.run()
         for (key, a), b in zip(kept.state_dict().items(), resumed.state_dict().values(), strict=True):
-            assert torch.equal(a, b), f"{self.name}: stopped and resumed differs in {key}"
+            assert _equal(a, b), f"{self.name}: stopped and resumed differs in {key}"
         assert players or learners, f"{self.name}: nobody learns"
         return kept
 
@@ -196,20 +214,41 @@ class _Laws:
             free = model.sample({}, noise=noise)
         right = x.shape == free.shape == (6, *self.spec.shape)
         assert right, f"{self.name}: samples of shape {tuple(x.shape)}, the Spec says {self.spec.shape}"
-        assert bool(torch.isfinite(x.float()).all()), f"{self.name}: samples are not finite"
-        assert torch.allclose(x[2:4].float(), few.float(), atol=1e-4), f"{self.name}: a sample depends on its neighbours in the batch"
-        assert not torch.equal(x[0], x[1]) or not torch.equal(x[1], x[2]), f"{self.name}: all samples are the same"
+        if isinstance(self.spec, Row):
+            self.row_is_whole(x, self.spec)
+        else:
+            assert bool(torch.isfinite(x.float()).all()), f"{self.name}: samples are not finite"
+        same = torch.allclose(x[2:4].float(), few.float(), atol=1e-4, equal_nan=True)
+        assert same, f"{self.name}: a sample depends on its neighbours in the batch"
+        assert not _equal(x[0], x[1]) or not _equal(x[1], x[2]), f"{self.name}: all samples are the same"
+
+    def row_is_whole(self, x: Tensor, spec: Row) -> None:
+        for place, field in enumerate(spec.fields):
+            column = x[:, place]
+            if field.categories:
+                known = bool(((column == column.round()) & (column >= 0) & (column < field.categories)).all())
+                assert known, f"{self.name}: {field.name} is drawn outside its categories"
+            else:
+                assert not bool(column.isinf().any()), f"{self.name}: {field.name} is drawn infinite"
+
+    def saved_and_loaded(self, model: Generator) -> Trainable:
+        """As a package; of rows, whose codec is fitted on cells, the weights alone."""
+        with tempfile.TemporaryDirectory() as folder:
+            if isinstance(self.spec, Row):
+                save(Path(folder) / "weights.safetensors", weights(model), {})
+                loaded = self.make().eval()
+                put(loaded, load(Path(folder) / "weights.safetensors")[0])
+                return loaded
+            recipe = self.recipe.model_copy(update={"settings": asdict(model.settings)})
+            package.save(package.Package(model, _codec_for(self.spec), {}, recipe), Path(folder))
+            return package.load(Path(folder), self.family).model
 
     def saved_and_loaded_is_identical(self, model: Generator) -> None:
-        codec = _codec_for(self.spec)
-        recipe = self.recipe.model_copy(update={"settings": asdict(model.settings)})
-        with tempfile.TemporaryDirectory() as folder:
-            package.save(package.Package(model, codec, {}, recipe), Path(folder))
-            loaded = package.load(Path(folder), self.family).model
+        loaded = self.saved_and_loaded(model)
         with torch.inference_mode():
             noise, condition = Noise(5, 6, path=("sample",)), self.condition(6)
             assert isinstance(loaded, Generator)
-            same = torch.equal(model.sample(condition, noise=noise), loaded.sample(condition, noise=noise))
+            same = _equal(model.sample(condition, noise=noise), loaded.sample(condition, noise=noise))
         assert same, f"{self.name}: saved and loaded draws other samples"
 
     def abilities_keep_their_word(self, model: Trainable) -> None:
@@ -241,9 +280,15 @@ class _Laws:
         known = batch.noise.uniform(self.spec.shape, "known") < 0.5
         filled = model.infill(batch.data, known, batch.condition, noise=batch.noise)
         assert filled.shape == batch.data.shape, f"{self.name}: infill gives another shape"
-        assert torch.equal(filled[known], batch.data[known]), f"{self.name}: infill changes what is known"
+        assert _equal(filled[known], batch.data[known]), f"{self.name}: infill changes what is known"
         again = model.infill(batch.data[1:3], known[1:3], {k: v[1:3] for k, v in batch.condition.items()}, noise=batch.noise[1:3])
-        assert torch.allclose(filled[1:3].float(), again.float(), atol=1e-4), f"{self.name}: infill depends on an example's neighbours"
+        same = torch.allclose(filled[1:3].float(), again.float(), atol=1e-4, equal_nan=True)
+        assert same, f"{self.name}: infill depends on an example's neighbours"
+        if isinstance(self.spec, Row):
+            self.row_is_whole(filled, self.spec)
+            blind = model.infill(torch.where(known, batch.data, 0.0), known, batch.condition, noise=batch.noise)
+            same = torch.allclose(filled, blind, atol=1e-4, equal_nan=True)
+            assert same, f"{self.name}: infill looks at what is not known"
 
     def next_agrees_with_surprise(self, model: Continues, batch: Batch) -> None:
         """Id by id with the state kept, from scratch at every place, and all at once: the same nats; rows of a state are its rows."""
@@ -287,12 +332,28 @@ class _Laws:
         low = 0.999 if model.tight == "exact" else 0.0
         assert low <= mass <= (1.001 if model.tight == "exact" else 1.1), f"{self.name}: its masses sum to {mass:.4f}"
 
+    def row_mass_is_one(self, model: Density) -> None:
+        """Over all ids, all reals on a fine grid, and missing ones."""
+        assert isinstance(self.spec, Row), f"{self.name}: no row"
+        side = torch.linspace(-8, 8, 1601)
+        real = torch.cat((side, torch.tensor([torch.nan])))
+        x = torch.cartesian_prod(*[torch.arange(f.categories).float() if f.categories else real for f in self.spec.fields])
+        numbers = torch.tensor([not field.categories for field in self.spec.fields])
+        cells = torch.where(numbers & live(self.spec, x), float(side[1] - side[0]), 1.0).double().prod(1)
+        condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
+        mass = float((model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp() * cells).sum())
+        low = 0.97 if model.tight == "exact" else 0.0
+        assert low <= mass <= 1.03, f"{self.name}: its masses sum to {mass:.3f}"
+
     def density_sums_to_one(self, model: Density, batch: Batch) -> None:
         nats = model.log_prob(batch.data, batch.condition, noise=batch.noise)
         assert nats.shape == (batch.size,), f"{self.name}: log_prob is not one value per example"
         assert bool(torch.isfinite(nats).all()), f"{self.name}: log_prob is not finite"
         if isinstance(self.spec, Tokens):
             self.mass_is_one(model)
+            return
+        if isinstance(self.spec, Row):
+            self.row_mass_is_one(model)
             return
         if self.spec.shape != (2,):
             return
@@ -302,6 +363,11 @@ class _Laws:
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum() * (side[1] - side[0]) ** 2)
         low = 0.97 if model.tight == "exact" else 0.0
         assert low <= mass <= 1.03, f"{self.name}: its density sums to {mass:.3f} over the plane"
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Whether all elements are the same, missing ones (NaN) included."""
+    return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
 def _codec_for(spec: Spec) -> Codec:
@@ -330,17 +396,23 @@ def check_codec(codec: Codec, items: Sequence[Any]) -> None:
     stored = np.asarray(codec.encode(items))
     assert stored.shape == (len(items), *codec.spec.shape), f"{kind}: encode gives {stored.shape[1:]}, the Spec says {codec.spec.shape}"
     for i in (0, len(items) - 1):
-        assert np.array_equal(codec.encode(items[i : i + 1])[0], stored[i]), f"{kind}: item {i} is encoded differently alone"
+        assert _alike(codec.encode(items[i : i + 1])[0], stored[i]), f"{kind}: item {i} is encoded differently alone"
     x = lift(codec.spec, torch.from_numpy(np.array(stored))).numpy()
     once = codec.decode(x)
     again = np.asarray(codec.encode(once))
-    assert np.allclose(again.astype(np.float64), stored.astype(np.float64), atol=1e-5), f"{kind}: encode after decode is not the identity"
+    same = np.allclose(again.astype(np.float64), stored.astype(np.float64), atol=1e-5, equal_nan=True)
+    assert same, f"{kind}: encode after decode is not the identity"
     restored = type(codec).restore(_through_json(codec.state()))
     assert restored.spec == codec.spec, f"{kind}: the restored codec has another Spec"
-    assert np.array_equal(restored.encode(items), stored), f"{kind}: the restored codec encodes differently"
+    assert _alike(restored.encode(items), stored), f"{kind}: the restored codec encodes differently"
     if isinstance(codec.spec, Array):
         wild = np.random.default_rng(0).normal(scale=5.0, size=(3, *codec.spec.shape)).astype(np.float32)
         assert len(codec.decode(wild)) == 3, f"{kind}: decoding three examples doesn't give three items"
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether arrays are the same, a missing real (NaN) being the same as another."""
+    return np.array_equal(one, other, equal_nan=np.asarray(other).dtype.kind == "f")
 
 
 def _through_json(state: dict[str, Any]) -> dict[str, Any]:

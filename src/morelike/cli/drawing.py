@@ -42,7 +42,8 @@ def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     check_count(n)
     model = load(folder)
     printed = out is None and isinstance(model.codec, TextCodec)
-    place = None if printed else writing.target(out if out is not None else str(Path(folder) / "samples.png"), model.codec.kind, n)
+    name = "samples.csv" if model.codec.kind == "table" else "samples.png"
+    place = None if printed else writing.target(out if out is not None else str(Path(folder) / name), model.codec.kind, n)
     items, ids = model.to(asked.device).sample_with_conditions(
         n, where, asked.seed, constraint=asked.constraint, stop=asked.stop, **dials
     )

@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, text_open
+from . import arrays, builtin, cifar, folder, idx, table_open, text_open
 from .columns import column, split_word
 from .files import Files, FolderFiles, ZipFiles, hidden
 from .pictures import Pictures
@@ -147,8 +147,19 @@ def _with_partners(path: Path) -> list[str]:
 
 def _candidates(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Candidate]:
     """All data sets among the files; texts count only where there is nothing else, for they often lie beside other data."""
+    if wish.kind == "table":
+        return _tables(name, files, wish)
     found = [] if wish.kind in text_open.KINDS else _no_text(name, files, wish, notes)
-    return found or _texts(name, files, wish)
+    return found or (_tables(name, files, wish) if wish.kind is None else []) or _texts(name, files, wish)
+
+
+def _tables(name: str, files: Files, wish: _Wish) -> list[_Candidate]:
+    """Tables among the files, or in the zips among them."""
+    found = [_Candidate(label, opened) for label, opened in table_open.found_table(name, files, wish.kind, wish.alone)]
+    for file in [file for file in files.sizes if file.lower().endswith(".zip")] if isinstance(files, FolderFiles) else []:
+        inner = table_open.found_table(name, ZipFiles(files.where / file), wish.kind, False)
+        found += [_Candidate(f"{file}: {label}", opened) for label, opened in inner]
+    return found
 
 
 def _no_text(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Candidate]:
@@ -241,7 +252,7 @@ def _nothing(path: Path, files: Files) -> str:
         return f"{path} is empty: it holds no files. Put pictures, texts (or an .npz, .npy or IDX file) there."
     shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     texts = "text (.txt, .jsonl, pairs in .tsv, .csv or NAME.de and NAME.en)"
-    reads = f"pictures (PNG, JPEG, ...), {texts}, .npz, .npy and IDX files, and zips of them"
+    reads = f"pictures (PNG, JPEG, ...), tables (.csv, .tsv), {texts}, .npz, .npy and IDX files, and zips of them"
     if path.is_file() and path.suffix.lower() != ".zip":
         return f"{path} isn't data of a kind that is read; this version reads {reads} (and any text file with --kind text)."
     return f"{path} holds no data of a kind that is read: only {shown}. This version reads {reads}."
@@ -314,7 +325,9 @@ def _variety(source: Source) -> tuple[bool, int, int]:
 
 def _conditions(source: Source, condition: str | Sequence[str] | None) -> Source:
     if condition is None:
-        default = ("label",) if "label" in source.columns and source.columns["label"].categories else ()
+        # of a table, any column can be fixed later
+        label = source.kind != "table" and "label" in source.columns and source.columns["label"].categories
+        default = ("label",) if label else ()
         return replace(source, conditions=source.conditions or default)
     names = _names(condition)
     for name in names:

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import BadInput
 from .pictures import Pictures
 from .source import Items, Source
+from .table import Cells
 from .text_items import Lines, Passages
 
 SMALLEST = 10
@@ -135,6 +136,9 @@ def fingerprint(source: Source, train: np.ndarray, validation: np.ndarray, holdo
         size = _size(items)
         rows = np.arange(len(items)) if size <= _WHOLE else np.linspace(0, len(items) - 1, _SAMPLE).astype(np.int64)
         for row in rows:
+            if isinstance(items, Cells):
+                _add_text(digest, "\x1f".join(items[int(row)]))
+                continue
             if isinstance(items[row], str):
                 _add_text(digest, items[row])
                 continue

@@ -87,7 +87,8 @@ class Autoregressive(IdById):
         rows = logits.float().log_softmax(-1)
         if index is not None:
             rows = rows.new_zeros(x.numel(), rows.shape[1]).index_copy(0, index, rows)
-        return rows.view(*x.shape, -1) * live(self.spec, x)[..., None]
+        padded: Tensor = rows.view(*x.shape, -1) * live(self.spec, x)[..., None]
+        return padded
 
     def _loss(self, batch: Batch) -> Terms:
         own, x, condition = self.settings.smoothing, batch.data, dict(batch.condition)

@@ -17,6 +17,7 @@ NEEDS = {
     "explain": (("continues",),),
     "interpolate": (("encodes",), ("prior",)),
     "classify": (("density",),),
+    "fix columns of a table": (("infills",),),
     "write under a constraint": (("continues",),),
 }
 """Task -> abilities, of which all of one group are needed."""

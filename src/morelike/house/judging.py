@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core import registry
 from ..core.abilities import Density
-from ..core.contract import Trainable
+from ..core.contract import Codec, Trainable
 from ..core.noise import Noise
 from ..core.spec import Tokens, elements, lift, lift_all, sequential, spatial
 from ..data.loader import Dataset, Order
@@ -23,6 +23,8 @@ from ..judges.ladder import LARGEST, Evidence, Labelled, climb
 from ..judges.likelihood import likelihood_rules
 from ..judges.pairs import pair_rules
 from ..judges.scores import NGRAMS, class_rules, feature_rules
+from ..judges.table_codes import TableCodes, raw_table
+from ..judges.table_scores import table_rules
 from ..judges.text_features import DIMENSIONS, raw_ngrams
 from ..judges.text_scores import span_rules, variety_rules
 from ..judges.verdict import verdict
@@ -37,6 +39,7 @@ from .prepare import Feed, Prepared, raw_of
 from .recipe import Recipe
 from .sampling import draw
 from .showing import by_class, page_conditions, report
+from .table_evidence import table_facts
 from .text_evidence import label_classifier, likelihoods, pairs_of, text_condition, training_texts
 
 __all__ = ["Judged", "Validation", "by_class", "fit_by_passes", "judge", "page_conditions", "raw_features", "report", "smallest"]
@@ -78,7 +81,7 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
     few = slice(0, _REFERENCE)
     held = _labelled(data, data.holdout.x, data.holdout.condition)
     reference = _labelled(data, data.train.x[few], {name: values[few] for name, values in data.train.condition.items()})
-    raw = raw_features(data.codec.kind, reference.items)
+    raw = raw_features(data.codec, reference.items)
     baselines = _trivial_models(TOKEN_BASELINES if isinstance(data.codec.spec, Tokens) else BASELINES, data)
     copiers = _trivial_models(COPIERS, data)
     text = data.codec.kind == "text"
@@ -97,16 +100,20 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
         training_texts=training_texts(data) if text else None,
         likelihoods=likelihoods(package, data, baselines) if text else None,
         pairs=pairs_of(package, data, precision) if text else None,
+        table=table_facts(data.codec),
     )
     result = climb(evidence)
     return Judged(result, verdict(result), evidence, time.perf_counter() - began)
 
 
-def raw_features(kind: str, reference: np.ndarray) -> Extractor:
-    """The raw extractor of a kind of data, fitted on training items."""
-    if kind == "text":
+def raw_features(codec: Codec, reference: np.ndarray) -> Extractor:
+    """The raw extractor of a codec's kind of data, fitted on training items."""
+    facts = table_facts(codec)
+    if facts is not None:
+        return raw_table(TableCodes.fit(reference, facts.names, facts.left_out), reference)
+    if codec.kind == "text":
         return raw_ngrams(reference)
-    return raw_vectors(reference) if kind == "vector" else raw_pca(reference)
+    return raw_vectors(reference) if codec.kind == "vector" else raw_pca(reference)
 
 
 def _labelled(data: Prepared, stored: np.ndarray, condition: Mapping[str, np.ndarray]) -> Labelled:
@@ -163,6 +170,8 @@ def smallest(data: Prepared) -> dict[str, int]:
     """Score -> the least number of held-out items that it takes, as `judge` will ask for it."""
     count, kind = elements(data.codec.spec), data.codec.kind
     name, dimensions = "raw", count
+    if kind == "table":
+        return {name: rule.smallest for name, rule in (copy_rules() | table_rules()).items()}
     if kind != "vector":
         dimensions = DIMENSIONS if kind == "text" else min(64, count)
         name = f"{NGRAMS}{dimensions}" if kind == "text" else f"raw-pca{dimensions}"
@@ -189,7 +198,7 @@ class Validation:
         self.condition = {name: torch.from_numpy(data.validation.condition[name][:n]) for name in package.conditions}
         items = raw_of(data.codec, data.validation.x[:n])
         reference = raw_of(data.codec, data.train.x[:4096])
-        self.features = raw_features(data.codec.kind, reference)
+        self.features = raw_features(data.codec, reference)
         self.mean, self.scale = unit_scale(self.features(reference))
         self.draws = most if n >= most else max(n, min(most, 4 * n))
         self.real = self._scaled(items)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused
 from ..maths.decoding import cut_at
-from . import bayes, between, judging, package, texts
+from . import bayes, between, judging, package, tables, texts
 from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
@@ -57,12 +57,13 @@ class Model:
         self, n: int = 1, where: Mapping[str, Any] | None = None, seed: int = 0, *, constraint: str | None = None,
         stop: Sequence[str] = (), **dials: Any,
     ) -> Any:  # fmt: skip
-        """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D), a list of n texts.
+        """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D), a list of n texts,
+        rows of a table (n,C) as text.
 
-        `where` fixes conditions ({"label": 3}); others are drawn from the training histogram. `dials` are the family's own
-        (steps, guidance, temperature). For text, `constraint` ("regex:...", "json:...", "slots:...", "span:...") says what the text must
-        be, and each text is cut where the first of the `stop` strings begins. Raises UnknownName for a condition or class that isn't
-        there, BadInput for n < 1, Refused for a constraint that nothing satisfies.
+        `where` fixes conditions ({"label": 3}) and columns of a table, exactly; other conditions are drawn from the training histogram.
+        `dials` are the family's own (steps, guidance, temperature). For text, `constraint` ("regex:...", "json:...", "slots:...",
+        "span:...") says what the text must be, and each text is cut where the first of the `stop` strings begins. Raises UnknownName for
+        a condition, column or class that isn't there, BadInput for n < 1, Refused for a constraint that nothing satisfies.
         """
         return self.sample_with_conditions(n, where, seed, constraint=constraint, stop=stop, **dials)[0]
 
@@ -86,7 +87,10 @@ class Model:
     def draw(self, n: int, where: Mapping[str, Any] | None, seed: int, **dials: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """(x (n,*), conditions): what `sample` decodes."""
         check_count(n)
-        condition = conditions_for(self.package, n, where or {}, seed)
+        own = tables.own_columns(self.package, where or {})
+        condition = conditions_for(self.package, n, {name: value for name, value in (where or {}).items() if name not in own}, seed)
+        if own:
+            return tables.draw_given(self.package, n, own, condition, seed, dials), condition
         return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials), condition
 
     def stream(

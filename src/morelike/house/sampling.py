@@ -13,14 +13,14 @@ from torch import Tensor
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
-from ..core.spec import Tokens, lift_all
+from ..core.spec import Row, Tokens, lift_all
 from .recipe import build_settings
 
 if TYPE_CHECKING:
     from .package import Package
 
-CHUNK, CHUNK_OF_IDS = 128, 32
-"""Rows drawn at once: a fixed number, for rounding may depend on it; fewer where ids come one after another."""
+CHUNK, CHUNK_OF_IDS, CHUNK_OF_ROWS = 128, 32, 4096
+"""Examples drawn at once: a fixed number, for rounding may depend on it; fewer where ids come one after another, more of tables' rows."""
 
 
 def draw(
@@ -38,7 +38,7 @@ def draw(
         raise Refused(f"{type(model).__name__} is no generator: it can't draw samples")
     dials = checked(model, dials or {})
     parts, ids = [], isinstance(model.spec, Tokens)
-    chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK)
+    chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK_OF_ROWS if isinstance(model.spec, Row) else CHUNK)
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     with torch.inference_mode(), autocast:
         for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
@@ -46,7 +46,9 @@ def draw(
     x = torch.cat(parts) if parts else torch.empty(0, *model.spec.shape)
     if x.is_floating_point():
         x = x.float()
-        if not bool(torch.isfinite(x).all()):
+        # NaN in a row is a missing value
+        broken = torch.isinf(x) if isinstance(model.spec, Row) else ~torch.isfinite(x)
+        if bool(broken.any()):
             raise Refused("the model drew values that are not finite: its training went wrong, or a dial is out of range")
     return x
 
@@ -79,7 +81,8 @@ def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int
     codecs, histograms = package.conditions, package.card.get("histograms", {})
     for name in where:
         if name not in codecs:
-            raise UnknownName("condition", name, codecs)
+            columns = package.codec.names if package.codec.kind == "table" else ()  # type: ignore[attr-defined]
+            raise UnknownName("column" if columns else "condition", name, [*codecs, *columns])
     found = {}
     for name, codec in codecs.items():
         if name in where:

@@ -22,6 +22,7 @@ from ..training.record import read
 from .package import Package
 from .prepare import Prepared, raw_of
 from .sampling import draw
+from .table_evidence import side_by_side
 
 if TYPE_CHECKING:
     from .judging import Judged
@@ -126,7 +127,9 @@ def _page_size(package: Package) -> tuple[int, int]:
 
 
 def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> dict[str, Any]:
-    """The report's real and generated pages and the names of their rows."""
+    """The report's real and generated pages and the names of their rows; tables have sections of their own."""
+    if package.codec.kind == "table":
+        return {}
     rows, columns = _page_size(package)
     condition, chosen = page_conditions(package, data, rows, columns)
     made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=precision)
@@ -169,6 +172,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         cost=_cost(facts, judged.seconds),
         recipe=package.recipe.to_toml(),
         data=_data_card(data),
+        table=side_by_side(judged.evidence),
     )
     write_report(evidence, path)
 

@@ -18,11 +18,14 @@ from PIL import Image
 from ..core.contract import Codec
 from ..core.errors import BadInput
 from ..data.grid import rgb8
+from ..data.table_csv import write_csv
 
 FORMS = {".png": "one picture of them all", ".npz": "arrays x and label", ".npy": "the array x"}
 """Endings, and what they hold; no ending is a folder of PNGs, for pictures."""
 TEXT_FORMS = {".txt": "the texts", ".jsonl": "an object a line: text, conditions", ".png": "one page of them all"}
 """The same for texts."""
+TABLE_FORMS = {".csv": "rows as the source has them", ".png": "a histogram of each column"}
+"""The same for tables."""
 _RULE = "-----"
 LARGEST_PAGE = 10_000
 """Most samples on one picture."""
@@ -47,7 +50,7 @@ def target(out: str, kind: str, n: int) -> Target:
     path = Path(out)
     folder = path.is_dir() or out.endswith(("/", os.sep)) or not path.suffix
     ending = "" if folder else path.suffix.lower()
-    forms = TEXT_FORMS if kind == "text" else FORMS
+    forms = {"text": TEXT_FORMS, "table": TABLE_FORMS}.get(kind, FORMS)
     known = ", ".join(f"{name} ({what})" for name, what in forms.items())
     if folder and kind != "image":
         raise BadInput(f"a folder ({path}) takes pictures; samples of the kind {kind!r} go to {known}")
@@ -59,7 +62,7 @@ def target(out: str, kind: str, n: int) -> Target:
     if folder and path.exists() and not path.is_dir():
         raise BadInput(f"{path} is a file; choose another name for a folder")
     check_parent(path)
-    if ending == ".png" and n > LARGEST_PAGE:
+    if ending == ".png" and n > LARGEST_PAGE and kind != "table":
         raise BadInput(f"one picture takes at most {LARGEST_PAGE:,} samples, not {n:,}; write them to a folder or to .npz")
     return Target(path, ending)
 
@@ -100,6 +103,8 @@ def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray]
             whole(place.path, lambda new: _folder(new, items, codec, words))
         case ".png":
             codec.draw(items, place.path)
+        case ".csv":
+            write_csv(codec.names, items, place.path)  # type: ignore[attr-defined]  # only tables have this ending
         case ".npy":
             whole(place.path, lambda new: _npy(new, np.asarray(items)))
         case ".txt":

@@ -19,6 +19,7 @@ from .intervals import Measure
 from .likelihood import Likelihood, Ready, likelihood_rules, likelihood_scores
 from .pairs import OVERLAPS, ROUGES, Pairs, overlap_scores, rouge_scores
 from .scores import REFERENCE_ITEMS, Classifier, ClassScores, FeatureScores, Group, Ids, Rule, Shown
+from .table_scores import TableFacts, table_groups
 from .text_codes import Texts
 from .text_scores import SpanScores, VarietyScores, span_rules, variety_rules
 
@@ -32,6 +33,9 @@ _UNMEASURED = {
     "diversity": "no class has two samples that differ",
     "distinct-2": "no sample has two words or characters",
     "self-bleu": "the samples are empty",
+    "trend-error": "needs at least two columns that can be compared",
+    "train-on-generated-auc": "the generated rows hold fewer than two of the classes",
+    "train-on-generated-accuracy": "the generated rows hold fewer than two of the classes",
     "novelty": "samples or training items are shorter than four words (twelve characters, in scripts without spaces)",
 }
 _ANOTHER_STRETCH = "needs held-out items drawn at random; here they are another stretch of one text, with words of its own"
@@ -42,7 +46,7 @@ class Labelled:
     """Raw items and their class ids: the true ones of real items, the ones asked for of others, or None."""
 
     items: Array
-    """(N,H,W,C) pictures, (N,D) vectors or (N,) texts (an object array of str), as the codec decodes them."""
+    """(N,H,W,C) pictures, (N,D) vectors, (N,) texts or (N,C) cells (object arrays of str), as the codec decodes them."""
     labels: Ids | None = None
     """(N,)."""
 
@@ -69,6 +73,8 @@ class Evidence:
     """For texts: those of the model ("model") and of trivial models, on the same held-out items."""
     pairs: Pairs | None = None
     """Where the condition is a text: outputs and references."""
+    table: TableFacts | None = None
+    """For tables: what is known of their columns."""
 
 
 def climb(evidence: Evidence) -> dict[str, Any]:
@@ -195,7 +201,9 @@ def _plan(evidence: Evidence, held: Ids, sets: Mapping[str, Shown]) -> Iterator[
         if place == 0:
             first = reference
     yield list(_CLASS_SCORES), lambda: ClassScores(evidence.classifier, seen, seed)
-    if training.dtype == object:
+    if evidence.table is not None:
+        yield from table_groups(evidence.table, training, evidence.holdout.items[held], seed)
+    elif training.dtype == object:
         texts = training if evidence.training_texts is None else evidence.training_texts
         yield list(variety_rules()), lambda: VarietyScores(texts, seed)
         yield list(span_rules()), lambda: SpanScores(texts, [shown.items for shown in sets.values() if shown.items is not None], seed)

@@ -18,6 +18,7 @@ from ..core.errors import BadInput
 from .charts import curve, shares
 from .report_ladder import Scores, key_figures, ladder, real
 from .report_parts import Picture, duration, escape, facts, fixed, memory, number, percent, picture_tag, section, table
+from .report_table import TablePicture, columns_section, pairs_section
 from .report_text import Writings, cards, marked, shared_span
 
 WATTS_PER_THREAD = 15.0
@@ -130,6 +131,8 @@ class ReportData:
     cost: Cost | None = None
     recipe: str = ""
     data: DataCard | None = None
+    table: TablePicture | None = None
+    """For tables: both side by side."""
 
 
 def write_report(evidence: ReportData, path: Path) -> None:
@@ -158,6 +161,8 @@ def render(evidence: ReportData) -> str:
             "ladder", "The ladder", ladder(evidence.scores, evidence.copiers),
             "Each score stands between real data and the best trivial model that anyone could have used instead. "
             "Better is always to the right.")),
+        ("columns", "Columns", columns_section(evidence.table) if evidence.table is not None else ""),
+        ("pairs", "Pairs", pairs_section(evidence.table) if evidence.table is not None else ""),
         ("classes", "Class shares", _classes(evidence)),
         ("nearest", "Copies", _nearest(evidence)),
         ("stages", "Stages", _stages(evidence)),

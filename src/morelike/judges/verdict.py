@@ -10,7 +10,7 @@ from ..core.errors import BadInput, UnknownName
 
 Scores = Mapping[str, Mapping[str, Any]]
 _DISTANCES = ("frechet", "kernel")
-_DECISIVE = (*_DISTANCES, "nats-per-character", "bleu")
+_DECISIVE = (*_DISTANCES, "nats-per-character", "bleu", "trend-error", "two-sample-auc")
 """A trivial model that is as good on all of these wins."""
 _LONG_SPANS = 1.5
 """From so many times the floor on, copied spans are called a repetition of training text: fluent text alone comes a little above it."""

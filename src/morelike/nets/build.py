@@ -11,8 +11,9 @@ from torch import nn
 
 from ..core.contract import Net
 from ..core.errors import BadInput, UnknownName
-from ..core.spec import Array, Conditions, Tokens, spatial
+from ..core.spec import Array, Conditions, Row, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
+from .fields import Fields, FieldsSettings
 from .mlp import MLP, MLPSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
@@ -20,21 +21,21 @@ from .unet import UNet, UNetSettings
 
 Size = Literal["xs", "s", "m", "l"]
 _WIDTHS: dict[str, dict[str, int]] = {
-    "xs": {"mlp": 32, "conv": 8, "unet": 8, "transformer": 32, "recurrent": 32},
-    "s": {"mlp": 256, "conv": 32, "unet": 64, "transformer": 192, "recurrent": 384},
-    "m": {"mlp": 512, "conv": 64, "unet": 96, "transformer": 384, "recurrent": 768},
-    "l": {"mlp": 1024, "conv": 96, "unet": 160, "transformer": 640, "recurrent": 1280},
+    "xs": {"mlp": 32, "conv": 8, "unet": 8, "transformer": 32, "recurrent": 32, "fields": 32},
+    "s": {"mlp": 256, "conv": 32, "unet": 64, "transformer": 192, "recurrent": 384, "fields": 256},
+    "m": {"mlp": 512, "conv": 64, "unet": 96, "transformer": 384, "recurrent": 768, "fields": 512},
+    "l": {"mlp": 1024, "conv": 96, "unet": 160, "transformer": 640, "recurrent": 1280, "fields": 1024},
 }
 SIZES: tuple[str, ...] = tuple(_WIDTHS)
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "conv": ConvSettings, "unet": UNetSettings,
-    "transformer": TransformerSettings, "recurrent": RecurrentSettings,
+    "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
 }  # fmt: skip
 
 
 def build(net: Net, conditions: Conditions, size: str = "s", overrides: Mapping[str, Any] | None = None) -> nn.Module:
-    """The module for a wish. `overrides`: `kind` ("mlp", "conv", "unet", "transformer", "recurrent") and that kind's settings, over the
-    family's and the size's own.
+    """The module for a wish. `overrides`: `kind` ("mlp", "conv", "unet", "transformer", "recurrent", "fields") and that kind's
+    settings, over the family's and the size's own.
 
     Raises UnknownName for a key or kind that doesn't exist, BadInput for a kind that can't play the role.
     """
@@ -78,14 +79,14 @@ def _default_kind(net: Net) -> str:
 
 def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn.Module:
     match kind, net.role, net.input, net.output:
-        case "transformer", "causal", given, Tokens() as output:
-            return CausalTransformer(given, output, conditions, settings)
-        case "recurrent", "causal", given, Tokens() as output:
-            return CausalRecurrent(given, output, conditions, settings)
+        case "transformer" | "recurrent", "causal", given, Tokens() as output:
+            return (CausalTransformer if kind == "transformer" else CausalRecurrent)(given, output, conditions, settings)
         case "transformer", "critic", Tokens() as given, output:
             return _Logit(TokenEncoder(given, output, conditions, settings))
         case "transformer", "encoder" | "denoiser", Tokens() as given, output:
             return TokenEncoder(given, output, conditions, settings)
+        case "fields", "encoder", Row() as given, Row() as output:
+            return Fields(given, output, conditions, settings)
         case "mlp", "critic", given, output:
             return _Logit(MLP(given, output, conditions, settings))
         case "mlp", role, given, output:

@@ -32,25 +32,32 @@ class Quotable:
 
 class Pointer(nn.Module):
     """A gate mixes the net's own distribution with its attention over the condition's ids (See, Liu, Manning 2017, arXiv:1704.04368, eq.
-    8 and 9)."""
+    8 and 9). A place also answers to the id before it, and the text asks by its last id: so what was begun is copied on."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.query = nn.Linear(width, width, bias=False)
+        self.last = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
+        self.before = nn.Linear(width, width, bias=False)
         self.gate = nn.Linear(width, 1)
-        # at first the net copies one id in eight
+        # at first what stands after the last id is likely, and one id in eight is copied
+        nn.init.eye_(self.last.weight)
+        nn.init.eye_(self.before.weight)
         nn.init.constant_(self.gate.bias, -2.0)
 
-    def begin(self, read: Tensor, ids: Tensor, mask: Tensor) -> Quotable:
-        """From the condition as it was read, (B,S,D), its ids and the places that may be copied (B,S)."""
-        return Quotable(normed(self.key(read).float()), ids, mask)
+    def begin(self, read: Tensor, embedded: Tensor, ids: Tensor, mask: Tensor) -> Quotable:
+        """From the condition as it was read and its embedded ids, (B,S,D), the ids and the places that may be copied (B,S)."""
+        before = self.before(normed(embedded.float()))
+        keys = self.key(read).float() + F.pad(before[:, :-1], (0, 0, 1, 0)).float()
+        return Quotable(normed(keys), ids, mask)
 
-    def forward(self, rows: Tensor, logits: Tensor, layout: Layout, source: Quotable) -> Tensor:
-        """(N,V) log-probabilities in float32 from the rows (N,D) and their logits (N,V)."""
+    def forward(self, rows: Tensor, last: Tensor, logits: Tensor, layout: Layout, source: Quotable) -> Tensor:
+        """(N,V) log-probabilities in float32 from the rows (N,D), the embedded ids before them (N,D) and their logits (N,V)."""
         with torch.autocast(rows.device.type, enabled=False):
+            asks = F.linear(rows.float(), self.query.weight) + F.linear(normed(last.float()), self.last.weight)
             own = logits.float().log_softmax(-1)
-            asked = layout.pad(normed(F.linear(rows.float(), self.query.weight)))
+            asked = layout.pad(normed(asks))
             scores = torch.einsum("btd,bsd->bts", asked, source.keys) * asked.shape[-1] ** -0.5
             scores = scores.masked_fill(~source.mask[:, None], torch.finfo(scores.dtype).min)
             ids = source.ids[:, None].expand_as(scores)

@@ -114,13 +114,13 @@ class CausalTransformer(nn.Module):
         state = self.begin(condition, given, ids.shape[0], context)
         before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
         rows, _ = self._through(before, layout, state)
-        return self._logits(rows, layout, state), layout.index
+        return self._logits(rows, layout.pack(before), layout, state), layout.index
 
-    def _logits(self, rows: Tensor, layout: Layout, state: CausalState) -> Tensor:
+    def _logits(self, rows: Tensor, before: Tensor, layout: Layout, state: CausalState) -> Tensor:
         logits: Tensor = self.head(rows)
         if self.pointer is None or state.source is None:
             return logits
-        mixed: Tensor = self.pointer(rows, logits, layout, state.source)
+        mixed: Tensor = self.pointer(rows, before, logits, layout, state.source)
         return mixed
 
     def begin(
@@ -139,7 +139,7 @@ class CausalTransformer(nn.Module):
         source = None
         if self.pointer is not None and self.quoted is not None and self.quoted in condition:
             ids = condition[self.quoted][:, : read[0].shape[1]]
-            source = self.pointer.begin(read[0], ids, read[1] & given[self.quoted][:, None])
+            source = self.pointer.begin(read[0], self.embed(ids), ids, read[1] & given[self.quoted][:, None])
         return CausalState((), vector, others, read[1], source, 0)
 
     def step(self, ids: Tensor, state: CausalState) -> tuple[Tensor, CausalState]:
@@ -155,7 +155,7 @@ class CausalTransformer(nn.Module):
         layout = Layout(*embedded.shape[:2])
         rows, caches = self._through(embedded, layout, state)
         last = rows.view(*embedded.shape[:2], -1)[:, -1]
-        logits = self._logits(last, Layout(len(last), 1), state)
+        logits = self._logits(last, embedded[:, -1], Layout(len(last), 1), state)
         return logits, replace(state, caches=caches, seen=state.seen + embedded.shape[1])
 
     def _through(self, embedded: Tensor, layout: Layout, state: CausalState) -> tuple[Tensor, tuple[Cache, ...]]:

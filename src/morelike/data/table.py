@@ -1,0 +1,178 @@
+"""Tables: rows of cells as text <-> fields (N,F), each column by its own code; what is not learnt is made afresh on the way back.
+
+N rows, C columns, F fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self, overload
+
+import numpy as np
+
+from ..core.contract import Codec
+from ..core.errors import BadInput
+from ..core.spec import Row
+from .source import Items
+from .table_columns import CODES, ColumnCode, Unlearnt
+from .table_draw import draw_columns
+from .table_infer import infer
+
+KNOTS = 20_000
+"""Quantiles kept of one column, at most."""
+_ALL_KNOTS = 4_000_000
+
+
+class Cells:
+    """A table in memory: the text of each cell, and the columns' names."""
+
+    def __init__(self, names: Sequence[str], cells: np.ndarray) -> None:
+        """`cells` (N,C) array of `str` objects. Raises ValueError where the names don't fit, or one comes twice."""
+        self.names, self.cells = tuple(names), cells
+        if cells.ndim != 2 or cells.shape[1] != len(self.names) or len(set(self.names)) != len(self.names):
+            raise ValueError(f"{len(self.names)} names, all different, are needed for cells of shape {cells.shape}")
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @overload
+    def __getitem__(self, rows: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray: ...
+    def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
+        """(C,) cells of one row, (k,C) of several."""
+        found: np.ndarray = self.cells[rows]
+        return found
+
+
+class TableCodec(Codec):
+    """Raw item: (C,) array of `str`. Decoded: (N,C) array of `str` with every column in its order."""
+
+    kind: ClassVar[str] = "table"
+    loss: ClassVar[str] = (
+        "numbers are rounded to their column's grid and kept within its training range; of a column with more than 20,000 different ones "
+        "so many quantiles are kept, between which single precision rounds; a number written in several ways comes back in the commonest; "
+        "words that training lacked are read as the column's commonest (where it has few numbers: as the nearest; missing cells where "
+        "training had none: as the median); identifiers and free text are not kept"
+    )
+
+    def __init__(self, columns: Sequence[ColumnCode]) -> None:
+        """One code a column. Raises BadInput where none of them has anything to learn."""
+        self.columns = tuple(columns)
+        self.names = tuple(column.name for column in self.columns)
+        self.spec: Row = Row(tuple(field for column in self.columns for field in column.fields))
+        self._unseen: list[str] = []
+        if not self.spec.fields:
+            why = "; ".join(column.describe().rstrip(".") for column in self.columns[:5])
+            raise BadInput(f"no column of the table can be learnt: {why}.")
+
+    @classmethod
+    def fit(cls, items: Iterable[Any]) -> Self:  # type: ignore[override]  # it has no settings
+        """Infers each column from the training rows. Items that are some of a `Cells` (`data.loader.take`) also show which signs of missing
+        values, counters and identifiers the other rows have. Raises BadInput where there is no row or nothing to learn."""
+        whole = getattr(items, "whole", items)
+        cells = _rows(items)
+        names = whole.names if isinstance(whole, Cells) else tuple(f"column {number}" for number in range(1, cells.shape[1] + 1))
+        if not len(cells):
+            raise BadInput("the table has no rows to learn from.")
+        every = whole.cells if isinstance(whole, Cells) else cells
+        knots = max(1000, min(KNOTS, _ALL_KNOTS // len(names)))
+        columns, unseen = [], []
+        for number, (name, beside) in enumerate(zip(names, _beside(names), strict=True)):
+            column = infer(name, beside, cells[:, number].tolist(), every[:, number].tolist(), knots)
+            columns.append(column)
+            others = column.unseen(list(dict.fromkeys(every[:, number].tolist()))) if every is not cells else 0
+            if others:
+                unseen.append(f"{name} ({others:,})")
+        codec = cls(columns)
+        codec._unseen = unseen
+        return codec
+
+    def describe(self) -> list[str]:
+        """A sentence on each column, and on what is lost."""
+        text = [column.describe() for column in self.columns]
+        gone = [column.name for column in self.columns if isinstance(column, Unlearnt)]
+        if gone:
+            text.append(f"Not learnt: {', '.join(gone)}. They are in the output, in their places.")
+        if self._unseen:
+            text.append(f"Values outside training that training lacked, read as the commonest or nearest: {', '.join(self._unseen)}.")
+        return text
+
+    def encode(self, items: Items) -> np.ndarray:
+        """(N,F) float32. Raises BadInput where rows have another number of cells."""
+        cells = _rows(items)
+        if cells.shape[1] != len(self.names):
+            shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
+            raise BadInput(f"rows of {cells.shape[1]} cells don't fit a model of {len(self.names)} columns ({shown}).")
+        out = np.empty((len(cells), len(self.spec.fields)), np.float32)
+        place = 0
+        for number, column in enumerate(self.columns):
+            width = len(column.fields)
+            if width:
+                texts = cells[:, number].tolist()
+                rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+                coded = column.encode(list(rows))
+                out[:, place : place + width] = coded[np.fromiter(map(rows.__getitem__, texts), np.int64, len(texts))]
+            place += width
+        return out
+
+    def decode(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]  # an array serves as the sequence
+        """(N,C) array of `str`. Fresh values differ within one call; the same rows get the same ones again."""
+        x = np.asarray(x)
+        out = np.empty((len(x), len(self.columns)), dtype=object)
+        place = 0
+        for number, column in enumerate(self.columns):
+            width = len(column.fields)
+            out[:, number] = column.decode(x[:, place : place + width])
+            place += width
+        return out
+
+    def state(self) -> dict[str, Any]:
+        plain: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for number, column in enumerate(self.columns):
+            values, own = column.state()
+            plain.append({"kind": column.kind, **values})
+            arrays |= {f"{number} {key}": array for key, array in own.items()}
+        return {"columns": plain, "unseen": self._unseen, **arrays}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Self:
+        own: dict[str, dict[str, np.ndarray]] = {}
+        for key, value in state.items():
+            number, _, name = key.partition(" ")
+            if name:
+                own.setdefault(number, {})[name] = np.asarray(value)
+        codec = cls([CODES[values["kind"]].restore(values, own.get(str(number), {})) for number, values in enumerate(state["columns"])])
+        codec._unseen = [str(text) for text in state["unseen"]]
+        return codec
+
+    def draw(self, items: Items, path: Path, columns: int | None = None) -> None:
+        """Writes one PNG: a small histogram a column, at most 24 of them."""
+        cells = _rows(items)
+        draw_columns([(column, cells[:, number]) for number, column in enumerate(self.columns) if column.fields], path, columns)
+
+
+def _rows(items: Items) -> np.ndarray:
+    """(N,C) array of `str`."""
+    if isinstance(items, Cells):
+        return items.cells
+    if isinstance(items, np.ndarray) and items.ndim == 2:
+        return items if items.dtype == object else items.astype(str).astype(object)
+    rows = [np.asarray(row, dtype=object) for row in items]
+    if len({row.shape for row in rows}) > 1 or any(row.ndim != 1 for row in rows):
+        raise BadInput("rows must have one cell for each column, the same number in each.")
+    return np.stack(rows) if rows else np.empty((0, 0), dtype=object)
+
+
+def _beside(names: Sequence[str]) -> list[str]:
+    """For each column the name of the category that may stand before its number: NAME?, or with more marks where that is a column's."""
+    taken, found = set(names), []
+    for name in names:
+        mark = f"{name}?"
+        while mark in taken:
+            mark += "?"
+        taken.add(mark)
+        found.append(mark)
+    return found

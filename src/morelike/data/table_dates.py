@@ -1,0 +1,220 @@
+"""Dates and times as a table writes them <-> days, seconds or microseconds since 1970. N cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_SHORT = tuple(month[:3] for month in _MONTHS)
+_DAYS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y",
+    "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%y",
+)  # fmt: skip
+"""In the order in which they are preferred where several fit: with slashes the month comes first, else the day."""
+_TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%3", "%H:%M:%S.%6", "%I:%M:%S %p", "%I:%M %p")
+_ZONES = ("", "Z", "+00:00", " UTC", "+0000")
+_ROUGH = re.compile(
+    "([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[12][0-9]{7}"
+    "|[0-9]{1,2}[ -][A-Z][a-z]{2,8}[ -][0-9]{2,4}|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4})?"
+    "((?:^|[ T])[0-9]{1,2}:[0-9]{2}.{0,20})?"
+)
+"""(day, time) of what may be a date."""
+_KINDS = {
+    "Y": "[12][0-9]{3}", "y": "[0-9]{2}", "m": "0[1-9]|1[0-2]", "d": "0[1-9]|[12][0-9]|3[01]", "H": "[01][0-9]|2[0-3]",
+    "I": "0[1-9]|1[0-2]", "M": "[0-5][0-9]", "S": "[0-5][0-9]", "3": "[0-9]{3}", "6": "[0-9]{6}", "p": "[AP]M",
+    "b": "|".join(_SHORT), "B": "|".join(_MONTHS),
+    "-m": "[1-9]|1[0-2]", "-d": "[1-9]|[12][0-9]|3[01]", "-H": "1?[0-9]|2[0-3]", "-I": "[1-9]|1[0-2]",
+}  # fmt: skip
+_TOKEN = re.compile("(%-?[A-Za-z0-9])")
+_WIDTH = {"Y": 4, "3": 3, "6": 6}
+_UNITS = {"day": 1, "second": 86_400, "microsecond": 86_400_000_000}
+_SAMPLE = 200
+_LOOKED_AT = 5
+_NAMED = {60_000_000: (1, "minute"), 3_600_000_000: (1, "hour"), 86_400_000_000: (1, "day"), 1_000_000: (1, "second")}
+"""Steps in microseconds that have names."""
+_FIRST_YEAR = 69
+"""Years of two digits from this on are of the twentieth century."""
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
+    """(regular expression with a group a token, the tokens' letters)."""
+    found = [piece for piece in _TOKEN.split(pattern) if piece]
+    letters = "".join(piece[-1] for piece in found if piece[0] == "%")
+    return re.compile("".join(f"({_KINDS[piece[1:]]})" if piece[0] == "%" else re.escape(piece) for piece in found)), letters
+
+
+def _both(pattern: str) -> tuple[str, ...]:
+    """A pattern, and the one whose numbers stand without a leading zero."""
+    bare = re.sub("%([mdHI])", "%-\\1", pattern)
+    return (pattern,) if bare == pattern or "%Y%m%d" in pattern else (pattern, bare)
+
+
+def _swapped(pattern: str) -> str:
+    """A pattern with the places of day and month exchanged."""
+    return pattern.translate({ord("d"): "m", ord("m"): "d"})
+
+
+def _likely(texts: Sequence[str]) -> list[str]:
+    """The patterns that any of some texts follows, the preferred first."""
+    found: set[tuple[int, int, str]] = set()
+    days = [pattern for one in _DAYS for pattern in _both(one)]
+    for text in texts:
+        match = _ROUGH.fullmatch(text)
+        if match is None or not text:
+            continue
+        day, time = match[1] or "", match[2] or ""
+        joint = time[:1] if time[:1] in (" ", "T") else ""
+        times = [f"{joint}{pattern}{zone}" for one in _TIMES for pattern in _both(one) for zone in _ZONES] if time else [""]
+        fit = [(number, pattern) for number, pattern in enumerate(times) if _compiled(pattern)[0].fullmatch(time)]
+        for row, before in enumerate(days if day else [""]):
+            if _compiled(before)[0].fullmatch(day):
+                found |= {(row, number, before + after) for number, after in fit}
+    return [pattern for _, _, pattern in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class DateFormat:
+    """A pattern in the letters of `strftime` (%3 and %6 are digits of a second); others that the column has too are only read."""
+
+    pattern: str
+    unit: str = "day"
+    step: int = 1
+    """The grid, in units."""
+    offset: int = 0
+    others: tuple[str, ...] = ()
+    guessed: bool = False
+    """Whether days and months could as well stand the other way round."""
+
+    @classmethod
+    def find(cls, texts: Sequence[str]) -> Self | None:
+        """The pattern that most of the distinct `texts` follow, with others where they are needed; None where most are no dates."""
+        sample = texts[:: max(1, len(texts) // _SAMPLE)]
+        if sum(_ROUGH.fullmatch(text) is not None for text in sample) * 2 < len(sample):
+            return None
+        found: list[str] = []
+        guessed = False
+        left: Sequence[str] = texts
+        while likely := _likely(left[:_LOOKED_AT]):
+            # the parse also tells the 31st of April from a date
+            read = [np.isfinite(cls(pattern, "second").parse(left)) for pattern in likely]
+            best = max(range(len(likely)), key=lambda row: (read[row].sum(), -row))
+            if not read[best].any() or (not found and read[best].sum() * 2 < len(left)):
+                break
+            found.append(likely[best])
+            other = likely.index(_swapped(likely[best])) if _swapped(likely[best]) in likely else best
+            guessed = guessed or (other != best and bool((read[other] == read[best]).all()))
+            left = [text for text, fine in zip(left, read[best], strict=True) if not fine]
+        if not found:
+            return None
+        patterns = "".join(found)
+        unit = "microsecond" if "%3" in patterns or "%6" in patterns else "second" if "%M" in patterns else "day"
+        return cls(found[0], unit, others=tuple(found[1:]), guessed=guessed).on_grid(texts)
+
+    def on_grid(self, texts: Sequence[str]) -> Self:
+        """The same with the coarsest grid on which all dates among `texts` lie."""
+        values = self.parse(texts)
+        counted = np.unique(values[np.isfinite(values)]).astype(np.int64)
+        if len(counted) < 10:
+            return self
+        step = int(np.gcd.reduce(np.diff(counted)))
+        return replace(self, step=step, offset=int(counted[0] % step))
+
+    def parse(self, texts: Sequence[str]) -> np.ndarray:
+        out = np.full(len(texts), np.nan)
+        left = np.arange(len(texts))
+        for pattern in (self.pattern, *self.others):
+            expression, letters = _compiled(pattern)
+            matches = [expression.fullmatch(texts[row]) for row in left.tolist()]
+            rows = np.array([row for row, match in zip(left.tolist(), matches, strict=True) if match], dtype=np.int64)
+            if len(rows):
+                groups = zip(*(match.groups() for match in matches if match), strict=True)
+                out[rows] = self._counted(dict(zip(letters, groups, strict=True)))
+            left = left[np.isnan(out[left])]
+            if not len(left):
+                break
+        return out
+
+    def _counted(self, groups: Mapping[str, Sequence[str]]) -> np.ndarray:
+        """(N,) float64 units since 1970 from the tokens' texts; NaN for a day that its month doesn't have."""
+        number = {letter: np.array(list(map(int, texts)), dtype=np.int64) for letter, texts in groups.items() if letter not in "bBp"}
+        count = len(next(iter(groups.values())))
+        zero, one = np.zeros(count, np.int64), np.ones(count, np.int64)
+        year = number.get("Y", one * 1970)
+        if "y" in number:
+            year = number["y"] + np.where(number["y"] < _FIRST_YEAR, 2000, 1900)
+        month = number.get("m", one)
+        for letter, names in (("b", _SHORT), ("B", _MONTHS)):
+            if letter in groups:
+                month = np.array([names.index(text) + 1 for text in groups[letter]], dtype=np.int64)
+        hour = number.get("H", zero)
+        if "I" in number:
+            hour = number["I"] % 12 + 12 * np.array([text == "PM" for text in groups["p"]], dtype=np.int64)
+        months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+        days = months.astype("datetime64[D]") + (number.get("d", one) - 1)
+        seconds = (hour * 60 + number.get("M", zero)) * 60 + number.get("S", zero)
+        micro = number.get("6", number.get("3", zero) * 1000)
+        scale = _UNITS[self.unit]
+        within = {"day": zero, "second": seconds, "microsecond": seconds * 1_000_000 + micro}[self.unit]
+        counted = days.astype(np.int64) * scale + within
+        return np.where(days.astype("datetime64[M]") == months, counted.astype(np.float64), np.nan)
+
+    def snap(self, values: np.ndarray) -> np.ndarray:
+        snapped: np.ndarray = np.rint((values - self.offset) / self.step) * self.step + self.offset
+        return snapped
+
+    def write(self, values: np.ndarray) -> list[str]:
+        counted = values.astype(np.int64)
+        scale = _UNITS[self.unit]
+        days = (counted // scale).astype("datetime64[D]")
+        within = counted % scale * (86_400_000_000 // scale)
+        months = days.astype("datetime64[M]")
+        year, month = months.astype("datetime64[Y]").astype(np.int64) + 1970, months.astype(np.int64) % 12 + 1
+        seconds = within // 1_000_000
+        parts = {
+            "Y": year, "y": year % 100, "m": month, "d": (days - months).astype(np.int64) + 1, "H": seconds // 3600,
+            "I": (seconds // 3600 + 11) % 12 + 1, "M": seconds // 60 % 60, "S": seconds % 60, "3": within % 1_000_000 // 1000,
+            "6": within % 1_000_000,
+        }  # fmt: skip
+        names = {"b": _SHORT, "B": _MONTHS}
+        columns: list[list[Any]] = []
+        form = ""
+        for piece in _TOKEN.split(self.pattern):
+            letter = piece[-1:]
+            if not piece.startswith("%"):
+                form += piece
+            elif letter in names:
+                form += "%s"
+                columns.append([names[letter][number - 1] for number in month.tolist()])
+            elif letter == "p":
+                form += "%s"
+                columns.append(["PM" if number >= 43_200 else "AM" for number in seconds.tolist()])
+            else:
+                form += "%d" if piece[1] == "-" else f"%0{_WIDTH.get(letter, 2)}d"
+                columns.append(parts[letter].tolist())
+        return [form % row for row in zip(*columns, strict=True)]
+
+    def said(self) -> str:
+        words = f"dates written as {self.pattern}" if "d" in self.pattern else f"times written as {self.pattern}"
+        count, name = _NAMED.get(self.step * _UNITS["microsecond"] // _UNITS[self.unit], (self.step, self.unit))
+        return f"{words}, to the {name}" if count == 1 else f"{words}, to {count:,} {name}s"
+
+    def caveat(self) -> str:
+        guess = "; whether the day or the month comes first can't be told from them" if self.guessed else ""
+        return guess + (f"; also read, but never written: {', '.join(self.others)}" if self.others else "")
+
+    def state(self) -> dict[str, Any]:
+        return {"kind": "date", **asdict(self)}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Self:
+        own = {key: value for key, value in state.items() if key != "kind"}
+        return cls(**{**own, "others": tuple(map(str, own["others"]))})

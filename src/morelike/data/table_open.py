@@ -1,0 +1,141 @@
+"""Finds tables among files: CSV and TSV by written rules, with an official split by file names or a column of that name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from ..core.errors import BadInput
+from .columns import category_column, is_official, split_indices, split_word
+from .files import Files
+from .source import Column, Source
+from .table import Cells
+from .table_csv import Sheet, parse_sheet, read_sheet
+from .table_numbers import is_number
+from .text_files import blocks, detect, is_text, plain_name
+from .text_records import file_splits, prose
+from .text_tables import is_pairs
+
+SUFFIXES = (".csv", ".tsv", ".tab")
+_ASIDE = ("readme", "license", "licence", "copying", "notice", "citation")
+_CLASSES, _NUMBERS = 100, 20
+_HEAD = 1 << 18
+_FILES = frozenset(["file", "filename", "file_name", "path", "image"])
+_FILE_NAME = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,3}$")
+_RULE = "each line has the same number of cells, and some column holds numbers or few different words"
+
+Found = tuple[str, Callable[[], Source]]
+"""A data set's label and what opens it."""
+
+
+def found_table(name: str, files: Files, kind: str | None, alone: bool) -> list[Found]:
+    """All tables among the files: one of the files whose names say their splits, else one of each file.
+
+    `kind` "table" takes any file that is named itself (`alone`), and tables that would else be read as pairs of texts.
+    """
+    forced = kind == "table"
+    if kind is not None and not forced:
+        return []
+    names = [file for file in files.sizes if alone or not _aside(file)]
+    ending = {file: plain_name(file).suffix.lower() for file in names}
+    if forced and alone:
+        chosen = [file for file in names if ending[file] in SUFFIXES or is_text(files, file)]
+    else:
+        chosen = [file for file in names if ending[file] in SUFFIXES and is_table(files, file, forced, alone)]
+    if not chosen:
+        return []
+    if len(chosen) > 1 and any(file_splits(chosen)[0].values()):
+        return [(", ".join(chosen), partial(open_tables, name, files, chosen, forced))]
+    return [(file, partial(open_tables, name, files, [file], forced)) for file in chosen]
+
+
+def _aside(file: str) -> bool:
+    return plain_name(file).name.lower().startswith(_ASIDE)
+
+
+def is_table(files: Files, file: str, forced: bool = False, alone: bool = False) -> bool:
+    """Whether a CSV or TSV is a table of attributes by its first rows: not pairs of texts, some column no text.
+
+    A legend to other files is one only where it is named itself (`alone`), `forced` takes whatever has cells.
+    """
+    try:
+        if not forced and is_pairs(files, file):
+            return False
+        block = next(blocks(files, file), b"")[:_HEAD]
+        encoding = detect(block)
+        text = block[encoding.mark :].decode(encoding.name, "replace")
+        # the last line is cut somewhere, perhaps inside a quote
+        head = text[: text.rfind("\n") + 1] if len(block) == _HEAD else text
+        sheet = parse_sheet(file, head or text)
+    except BadInput:
+        # a file that is broken is opened all the same, so that what is wrong with it is said
+        return is_text(files, file)
+    columns = [sheet.cells[:, column].tolist() for column in range(len(sheet.names))]
+    legend = not alone and any(name.lower() in _FILES and _file_names(texts) for name, texts in zip(sheet.names, columns, strict=True))
+    return forced or not (legend or all(map(prose, columns)))
+
+
+def _file_names(texts: Sequence[str]) -> bool:
+    """Whether nearly all cells are names of files: then the table is a legend to them."""
+    return sum(_FILE_NAME.search(text) is not None for text in texts) * 10 > len(texts) * 9
+
+
+def open_tables(name: str, files: Files, chosen: Sequence[str], forced: bool = False) -> Source:
+    """One table of the rows of all `chosen` files, with the official split that their names say. Raises BadInput, naming file and line."""
+    words, said = file_splits(list(chosen)) if len(chosen) > 1 else (dict.fromkeys(chosen), [])
+    sheets = {file: read_sheet(files, file) for file in chosen}
+    notes = [*said, *(note for sheet in sheets.values() for note in sheet.notes)]
+    names, parts = _joined(sheets, notes)
+    cells = np.concatenate(parts)
+    marks = [words[file] for file, part in zip(sheets, parts, strict=True) for _ in range(len(part))]
+    if not any(marks) and (place := _split_column(names, cells)) is not None:
+        marks = [split_word(word) for word in cells[:, place].tolist()]
+        notes.append(f"the column {names[place]!r} says the official split; it is no part of the table")
+        names, cells = [*names[:place], *names[place + 1 :]], np.delete(cells, place, axis=1)
+    split = split_indices(marks)
+    why = "a table: asked for" if forced else f"a table: {_RULE}"
+    return Source(
+        name, "table", Cells(names, cells), _columns(names, cells), split if is_official(split) else None, tuple(notes), why_kind=why
+    )
+
+
+def _joined(sheets: dict[str, Sheet], notes: list[str]) -> tuple[list[str], list[np.ndarray]]:
+    """(names, the cells of each file in the order of the first file's names). Raises BadInput where files have other columns."""
+    main = next(sheet for sheet in (*(one for one in sheets.values() if one.headed), *sheets.values()))
+    parts = []
+    for file, sheet in sheets.items():
+        if sheet.names == main.names or (not sheet.headed and len(sheet.names) == len(main.names)):
+            parts.append(sheet.cells)
+            continue
+        lacking = [name for name in main.names if name not in sheet.names]
+        extra = [name for name in sheet.names if name not in main.names]
+        if lacking or extra:
+            what = f"lacks the column {lacking[0]!r}" if lacking else f"has a column {extra[0]!r} that the others lack"
+            raise BadInput(f"{file} {what}; files of one table need the same columns. Give the path of one of them, or mend it.")
+        notes.append(f"{file}: its columns stand in another order and were sorted as in the first file")
+        parts.append(sheet.cells[:, [sheet.names.index(name) for name in main.names]])
+    return main.names, parts
+
+
+def _split_column(names: Sequence[str], cells: np.ndarray) -> int | None:
+    """The column called split, if all its cells name one and there is something to train on and to hold out."""
+    place = next((number for number, name in enumerate(names) if name.lower() in ("split", "partition", "fold_name")), None)
+    if place is None or len(names) < 2:
+        return None
+    words = {split_word(word) for word in set(cells[:, place].tolist())}
+    return place if None not in words and "train" in words and len(words) > 1 else None
+
+
+def _columns(names: Sequence[str], cells: np.ndarray) -> dict[str, Column]:
+    """The columns of at most 100 different words or 20 numbers, as classes, so that they can be conditions."""
+    found = {}
+    for number, name in enumerate(names):
+        texts = cells[:, number].tolist()
+        distinct = set(texts)
+        most = _NUMBERS if sum(map(is_number, distinct)) * 2 > len(distinct) else _CLASSES
+        if 1 < len(distinct) <= min(most, max(2, len(texts) // 5)):
+            found[name] = category_column(name, texts)
+    return found

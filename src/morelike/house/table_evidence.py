@@ -1,0 +1,25 @@
+"""What only tables give the judges and the report: which columns are compared, and both tables side by side."""
+
+from __future__ import annotations
+
+from ..core.contract import Codec
+from ..data.table import TableCodec
+from ..judges.ladder import Evidence
+from ..judges.report_table import TablePicture, table_picture
+from ..judges.table_codes import TableCodes
+from ..judges.table_scores import TableFacts
+
+
+def table_facts(codec: Codec) -> TableFacts | None:
+    """What judges must know of a table's columns; None for other kinds of data."""
+    if not isinstance(codec, TableCodec):
+        return None
+    return TableFacts(codec.names, frozenset(column.name for column in codec.columns if not column.fields))
+
+
+def side_by_side(evidence: Evidence) -> TablePicture | None:
+    """Training rows and generated ones, for the report; None for other kinds of data."""
+    if evidence.table is None:
+        return None
+    codes = TableCodes.fit(evidence.reference.items, evidence.table.names, evidence.table.left_out)
+    return table_picture(codes(evidence.reference.items), codes(evidence.generated.items))
