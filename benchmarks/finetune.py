@@ -18,6 +18,7 @@ from typing import Any
 import morelike
 from morelike.house.likelihood import likelihood
 from morelike.house.prepare import prepare
+from morelike.house.recast import Codecs
 
 WAYS: dict[str, dict[str, Any]] = {"scratch": {}, "full": {"tune": "full"}, "adapter": {"tune": "adapter"}}
 
@@ -49,7 +50,8 @@ def main() -> None:
             began = time.perf_counter()
             start = {"start": str(base), **wish} if wish else {"model": "transformer", "codec.unit": "bytes"}
             found = morelike.train(folder, out=options.work / f"{way}-{count}", **common, **start, **{"train.steps": options.steps})
-            data = prepare(found.package.recipe)
+            saved = found.package
+            data = prepare(saved.recipe, codecs=Codecs(way, saved.codec, saved.conditions))
             pieces = data.codec.pieces()  # type: ignore[attr-defined]
             nats = likelihood(found.generator, data.holdout, pieces).per_character  # type: ignore[arg-type]
             size = (options.work / f"{way}-{count}" / "weights.safetensors").stat().st_size
