@@ -162,6 +162,8 @@ def understood(values: Mapping[str, Any]) -> None:
 
 def _items(values: Mapping[str, Any]) -> str:
     """How many items, and what each becomes."""
+    if values["kind"] == "table":
+        return f"{values['items']:,} rows, {values['shape'][0]} fields learnt of each"
     if "text" not in values:
         return f"{values['items']:,}, each {' x '.join(map(str, values['shape']))} ({values['dtype']})"
     text, shape = values["text"], f"{values['shape'][0]:,} of {values['text']['ids']:,} ids"
