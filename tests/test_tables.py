@@ -44,6 +44,11 @@ def test_columns_that_are_fixed_stay_and_the_others_follow(model: Model) -> None
     assert np.mean(cities == "Basel") > 0.97
 
 
+def test_a_package_verifies_itself_although_cells_are_missing(morelike_cli: Runner, folder: Path) -> None:
+    ended = morelike_cli("verify", folder / "model")
+    assert ended.code == 0, ended.err
+
+
 def test_rows_do_not_depend_on_their_number(model: Model) -> None:
     few, many = (model.sample(n, where={"city": "Bern"}, seed=3) for n in (5, 50))
     assert (few[:, 1:] == many[:5, 1:]).all()

@@ -77,6 +77,14 @@ def sequential(spec: Spec) -> bool:
     return isinstance(spec, Tokens) and len(spec.shape) == 1 and spec.shape[0] > 1
 
 
+def quotable(spec: Spec, conditions: Conditions) -> str | None:
+    """The one condition that is a sequence, if it is written in the ids of `spec`: what can be copied from."""
+    told = {name: own for name, own in conditions.items() if sequential(own)}
+    alphabet = getattr(spec, "alphabet", "")
+    alike = [name for name, own in told.items() if alphabet and getattr(own, "alphabet", "") == alphabet]
+    return alike[0] if len(told) == 1 and alike else None
+
+
 def live(spec: Spec, x: Tensor) -> Tensor:
     """(B,*) bool: False past the first stop id and where a real value is missing (NaN); no loss and no nats there."""
     match spec:

@@ -155,11 +155,7 @@ def _candidates(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[
 
 def _tables(name: str, files: Files, wish: _Wish) -> list[_Candidate]:
     """Tables among the files, or in the zips among them."""
-    found = [_Candidate(label, opened) for label, opened in table_open.found_table(name, files, wish.kind, wish.alone)]
-    for file in [file for file in files.sizes if file.lower().endswith(".zip")] if isinstance(files, FolderFiles) else []:
-        inner = table_open.found_table(name, ZipFiles(files.where / file), wish.kind, False)
-        found += [_Candidate(f"{file}: {label}", opened) for label, opened in inner]
-    return found
+    return _zips_too(files, wish, lambda own, alone: table_open.found_table(name, own, wish.kind, alone))
 
 
 def _no_text(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Candidate]:
@@ -185,10 +181,14 @@ def _no_text(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Ca
 
 def _texts(name: str, files: Files, wish: _Wish) -> list[_Candidate]:
     """Texts among the files, or in the zips among them."""
-    found = [_Candidate(label, opened) for label, opened in text_open.found_text(name, files, wish.kind, wish.condition, wish.alone)]
+    return _zips_too(files, wish, lambda own, alone: text_open.found_text(name, own, wish.kind, wish.condition, alone))
+
+
+def _zips_too(files: Files, wish: _Wish, find: Callable[[Files, bool], list[text_open.Found]]) -> list[_Candidate]:
+    """What is found among the files, and in the zips of a folder."""
+    found = [_Candidate(label, opened) for label, opened in find(files, wish.alone)]
     for file in [file for file in files.sizes if file.lower().endswith(".zip")] if isinstance(files, FolderFiles) else []:
-        inner = text_open.found_text(name, ZipFiles(files.where / file), wish.kind, wish.condition, False)
-        found += [_Candidate(f"{file}: {label}", opened) for label, opened in inner]
+        found += [_Candidate(f"{file}: {label}", opened) for label, opened in find(ZipFiles(files.where / file), False)]
     return found
 
 

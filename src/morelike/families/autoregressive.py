@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
 from ..core.noise import Noise
-from ..core.spec import Conditions, Spec, Tokens, elements, live, sequential
+from ..core.spec import Conditions, Spec, Tokens, elements, live, quotable, sequential
 from ..maths.decoding import Dials
 from .sequences import IdById, nats_of, next_of
 
@@ -57,8 +57,7 @@ class Autoregressive(IdById):
         own = self.settings
         if not (0 <= own.dropout < 1 and 0 <= own.smoothing < 1 and 0 <= own.renaming < 1):
             raise ValueError("dropout, smoothing and renaming must be shares of at least 0 and below 1")
-        alike = [n for n, told in conditions.items() if isinstance(told, Tokens) and told.alphabet and told.alphabet == self.spec.alphabet]
-        self.alike = alike[0] if len(alike) == 1 and own.renaming and own.net == "transformer" else None
+        self.alike = quotable(spec, conditions) if own.renaming and own.net == "transformer" else None
         """The condition in whose ids the text is written."""
 
     @classmethod

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused
 from ..maths.decoding import cut_at
-from . import bayes, between, judging, package, tables, texts
+from . import able, bayes, between, judging, package, tables, texts
 from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
@@ -89,9 +89,11 @@ class Model:
         check_count(n)
         own = tables.own_columns(self.package, where or {})
         condition = conditions_for(self.package, n, {name: value for name, value in (where or {}).items() if name not in own}, seed)
+        fixed = None
         if own:
-            return tables.draw_given(self.package, n, own, condition, seed, dials), condition
-        return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials), condition
+            able.generator(self.package, "fix columns of a table")
+            fixed = tables.fields_of(self.codec, own)  # type: ignore[arg-type]  # only a table has columns of its own
+        return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials, fixed=fixed), condition
 
     def stream(
         self, text: str = "", n: int = 1, length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,

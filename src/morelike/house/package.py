@@ -25,7 +25,7 @@ from ..core import registry
 from ..core.abilities import Density, abilities
 from ..core.contract import Codec, Trainable
 from ..core.errors import BadPackage, Refused
-from ..core.spec import Tokens, elements, lift, lift_all, spec_from_json, spec_to_json
+from ..core.spec import Row, Tokens, elements, lift, lift_all, spec_from_json, spec_to_json
 from ..nets.adapter import adapt, addon
 from ..training.state import put, weights
 from .build import build, resolved
@@ -217,10 +217,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def kept_samples(package: Package, n: int, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """n samples under n rows of conditions, to be kept beside the model; of ids also their log-probability, where it is exact."""
+    """n samples under n rows of conditions, to be kept beside the model; of ids and rows also their log-probability, where it is exact."""
     x = draw(package.model, n, condition, seed=0)
     kept = {"x": x, **{f"condition {name}": value for name, value in condition.items()}}
-    if isinstance(package.model.spec, Tokens) and isinstance(package.model, Density) and package.model.tight == "exact":
+    if isinstance(package.model.spec, Tokens | Row) and isinstance(package.model, Density) and package.model.tight == "exact":
         kept["log_prob"] = _log_prob(package.model, x, condition)
     return kept
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.abilities import Infills
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
@@ -32,8 +33,12 @@ def draw(
     precision: str = "fp32",
     dials: Mapping[str, Any] | None = None,
     chunk: int | None = None,
+    fixed: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """(n, *) examples x on the CPU; `condition` holds n rows each. The last chunk is filled up and cut; ids are drawn in float32."""
+    """(n, *) examples x on the CPU; `condition` holds n rows each. The last chunk is filled up and cut; ids are drawn in float32.
+
+    `fixed`: (x, known) of one example, whose known part every draw keeps, for a model that `Infills`.
+    """
     if not isinstance(model, Generator):
         raise Refused(f"{type(model).__name__} is no generator: it can't draw samples")
     dials = checked(model, dials or {})
@@ -42,7 +47,12 @@ def draw(
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     with torch.inference_mode(), autocast:
         for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
-            parts.append(model.sample(own, noise=noise, **dials).cpu()[:count])
+            if fixed is not None and isinstance(model, Infills):
+                x, known = (part.to(model.device).expand(noise.size, *part.shape) for part in fixed)
+                drawn = model.infill(x, known, own, noise=noise, **dials)
+            else:
+                drawn = model.sample(own, noise=noise, **dials)
+            parts.append(drawn.cpu()[:count])
     x = torch.cat(parts) if parts else torch.empty(0, *model.spec.shape)
     if x.is_floating_point():
         x = x.float()

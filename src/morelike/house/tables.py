@@ -9,16 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Infills
 from ..core.errors import BadInput, Refused, UnknownName
 from ..data.table import TableCodec
 from ..data.table_columns import CategoryColumn
-from .able import generator
 from .package import Package
-from .sampling import CHUNK_OF_ROWS, checked, chunks
-
-FIX = "fix columns of a table"
-"""The task's name, for `able`."""
 
 
 def own_columns(package: Package, where: Mapping[str, Any]) -> dict[str, str]:
@@ -48,22 +42,3 @@ def fields_of(codec: TableCodec, where: Mapping[str, str]) -> tuple[Tensor, Tens
             values[place : place + width], known[place : place + width] = coded[0], True
         place += width
     return torch.from_numpy(values), torch.from_numpy(known)
-
-
-def draw_given(
-    package: Package, n: int, where: Mapping[str, str], condition: Mapping[str, Tensor], seed: int, dials: Mapping[str, Any]
-) -> Tensor:
-    """(n,F) rows whose columns `where` are as given, drawn from the model's own conditional distribution: none is drawn and thrown away.
-
-    Raises Refused for a family that can't, naming those that can.
-    """
-    model = generator(package, FIX)
-    assert isinstance(model, Infills)
-    assert isinstance(package.codec, TableCodec)
-    row, known = (part.to(model.device) for part in fields_of(package.codec, where))
-    asked, parts = checked(model, dials), []
-    with torch.inference_mode():
-        for own, noise, count in chunks(model, n, condition, seed, CHUNK_OF_ROWS):
-            x = model.infill(row.expand(noise.size, -1), known.expand(noise.size, -1), own, noise=noise, **asked)
-            parts.append(x[:count].cpu())
-    return torch.cat(parts)

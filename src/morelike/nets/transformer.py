@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
+from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, quotable
 from .attention import Block, Cache, CrossAttention, Layout, normed, turns
 from .blocks import Dropout
 from .condition import ConditionEncoder, as_table
@@ -89,7 +89,7 @@ class CausalTransformer(nn.Module):
         super().__init__()
         self.spec, width, self.head_width = output, settings.width, settings.width // settings.heads
         self.embed = nn.Embedding(output.vocab, width)
-        self.quoted = _quoted(output, conditions)
+        self.quoted = quotable(output, conditions)
         tables = {self.quoted: self.embed} if self.quoted else {}
         self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings), tables)
         self.pointer = Pointer(width) if self.quoted else None
@@ -171,13 +171,6 @@ class CausalTransformer(nn.Module):
             rows, cache = block(rows, layout, True, by, other, past)
             caches.append(cache)
         return normed(rows), tuple(caches)
-
-
-def _quoted(output: Tokens, conditions: Conditions) -> str | None:
-    """The one condition that is a sequence, if it is written in the output's ids."""
-    told = {name: spec for name, spec in conditions.items() if sequential(spec)}
-    alike = [name for name, spec in told.items() if isinstance(spec, Tokens) and spec.alphabet and spec.alphabet == output.alphabet]
-    return alike[0] if len(told) == 1 and alike else None
 
 
 class TokenEncoder(nn.Module):
