@@ -1,8 +1,9 @@
 """A table model against the original cells of its training part, at full size: for comparison with published figures.
 
 Draws as many rows as the training files hold and prints shape and trend errors (percent, as SDMetrics' QualityReport, whose bins lie over
-each table's own range), the two-sample AUC of boosted trees, and, where the last column has two values, the AUC of trees that learn from
-generated rows on the official test rows, beside trees that learn from real ones. The same for the test rows in place of generated ones.
+each table's own range), the error of three-way marginals, the two-sample AUC of boosted trees, and, where the last column has two values,
+the AUC of trees that learn from generated rows on the official test rows, beside trees that learn from real ones. The same for the test
+rows in place of generated ones. Of generated rows also whether they lie nearer to training rows, and the attack on membership.
 
 python benchmarks/table_quality.py MODEL DATA [--seed 0]
 """
@@ -18,9 +19,11 @@ import numpy as np
 import morelike
 from morelike.data.open import open_source
 from morelike.house.table_evidence import table_facts
+from morelike.judges.membership import MEMBERSHIP, MembershipScores
 from morelike.judges.scores import Shown
 from morelike.judges.table_codes import TableCodes
-from morelike.judges.table_scores import UseScores, class_column, shape_error, trend_error, two_sample_auc
+from morelike.judges.table_marginals import column_triples, triple_errors
+from morelike.judges.table_scores import CLOSEST, ClosestScores, UseScores, class_column, shape_error, trend_error, two_sample_auc
 
 
 def main() -> None:
@@ -48,7 +51,13 @@ def main() -> None:
         pick = np.random.default_rng(options.seed).permutation(len(real))[:n]
         auc = two_sample_auc(real[np.sort(pick)], coded[:n], options.seed).value
         errors = f"shape {shape_error(real, coded):.2f} %, trend {trend_error(real, coded, own_range=True):.2f} %"
-        print(f"{name:10s} {errors}, two-sample AUC {auc:.3f} (n = {n:,})")
+        three = 100 * triple_errors(real, coded, column_triples(len(codes.columns))).mean()
+        print(f"{name:10s} {errors}, three-way {three:.2f} %, two-sample AUC {auc:.3f} (n = {n:,})")
+    seen = Shown("generated", np.arange(len(made)), {}, None, None, made)  # type: ignore[arg-type]
+    closest = ClosestScores(codes, train, test, options.seed).measure(seen)[CLOSEST]
+    attack = MembershipScores(codes, train, test, options.seed).measure(seen)[MEMBERSHIP]
+    for label, measure in (("nearer to training than to test rows", closest), ("membership attack, AUC", attack)):
+        print(f"{label}: {measure.value:.3f} ({measure.low:.3f} to {measure.high:.3f})")
     if target is not None:
         use = UseScores(codes, train, test, target, options.seed)
         for name, role, rows in (("generated", "generated", made), ("real", "holdout", train)):

@@ -20,6 +20,7 @@ from morelike.core.errors import BadInput, Refused
 from morelike.judges.report_table import MOST_COLUMNS, MOST_MAPPED, columns_section, pairs_section, table_picture
 from morelike.judges.scores import Shown
 from morelike.judges.table_codes import Places, TableCodes, raw_table
+from morelike.judges.table_groups import TableFacts, all_rules, table_groups
 from morelike.judges.table_scores import (
     AUC,
     CLOSEST,
@@ -28,14 +29,12 @@ from morelike.judges.table_scores import (
     USES,
     ClosestScores,
     ShapeScores,
-    TableFacts,
     TwoSampleScores,
     UseScores,
     column_errors,
     column_pairs,
     pair_errors,
     shape_error,
-    table_groups,
     table_rules,
     trend_error,
 )
@@ -399,9 +398,9 @@ def test_groups_name_their_scores_and_refuse_in_words() -> None:
         assert set(measured) == set(names)
         assert all(measure.low is not None and measure.low <= measure.value <= (measure.high or 0) for measure in measured.values())
         found |= measured
-    assert set(found) == set(table_rules(2))
+    assert set(found) == set(all_rules() | table_rules(2))
     names, build = next(table_groups(TableFacts(("x",)), table(["1"] * 60), table(["1"] * 60), 0))
-    assert names == list(table_rules())
+    assert names == list(all_rules())
     with pytest.raises(Refused, match="no column"):
         build()
 

@@ -403,6 +403,12 @@ def test_the_fitted_sharpness_minimises_the_log_loss() -> None:
     assert min(losses, key=losses.__getitem__) == 1.0
 
 
+def test_where_every_validation_item_is_right_the_sharpness_stays_modest() -> None:
+    real = np.arange(180) % 3
+    nats = np.where(np.arange(3) == real[:, None], 0.0, -5.0)
+    assert 1 < classifying.fitted_sharpness(nats, np.ones(3), real) < 3
+
+
 def test_rivals_learn_texts_and_numbers() -> None:
     labels = np.array([0, 2] * 10)
     rows = np.arange(20.0)[:, None]

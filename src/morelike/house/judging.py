@@ -24,7 +24,7 @@ from ..judges.likelihood import likelihood_rules
 from ..judges.pairs import pair_rules
 from ..judges.scores import NGRAMS, class_rules, feature_rules
 from ..judges.table_codes import TableCodes, raw_table
-from ..judges.table_scores import table_rules
+from ..judges.table_groups import all_rules
 from ..judges.text_features import DIMENSIONS, raw_ngrams
 from ..judges.text_scores import span_rules, variety_rules
 from ..judges.verdict import verdict
@@ -171,7 +171,7 @@ def smallest(data: Prepared) -> dict[str, int]:
     count, kind = elements(data.codec.spec), data.codec.kind
     name, dimensions = "raw", count
     if kind == "table":
-        return {name: rule.smallest for name, rule in (copy_rules() | table_rules()).items()}
+        return {name: rule.smallest for name, rule in (copy_rules() | all_rules()).items()}
     if kind != "vector":
         dimensions = DIMENSIONS if kind == "text" else min(64, count)
         name = f"{NGRAMS}{dimensions}" if kind == "text" else f"raw-pca{dimensions}"

@@ -7,7 +7,7 @@ from ..data.table import TableCodec
 from ..judges.ladder import Evidence
 from ..judges.report_table import TablePicture, table_picture
 from ..judges.table_codes import TableCodes
-from ..judges.table_scores import TableFacts
+from ..judges.table_groups import TableFacts
 
 
 def table_facts(codec: Codec) -> TableFacts | None:

@@ -19,7 +19,7 @@ from .intervals import Measure
 from .likelihood import Likelihood, Ready, likelihood_rules, likelihood_scores
 from .pairs import OVERLAPS, ROUGES, Pairs, overlap_scores, rouge_scores
 from .scores import REFERENCE_ITEMS, Classifier, ClassScores, FeatureScores, Group, Ids, Rule, Shown
-from .table_scores import TableFacts, table_groups
+from .table_groups import TableFacts, table_groups
 from .text_codes import Texts
 from .text_scores import SpanScores, VarietyScores, span_rules, variety_rules
 

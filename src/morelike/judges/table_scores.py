@@ -8,9 +8,7 @@ N rows of the real table, M of the made one, D columns, P pairs of columns, B we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -28,7 +26,7 @@ from ..maths.table_distance import (
     total_variation,
 )
 from .intervals import Floats, Measure, around, resamples, wilson
-from .scores import Group, Ids, Rule, Shown
+from .scores import Ids, Rule, Shown
 from .table_codes import Coded, Column, Places, Table, TableCodes
 
 SHAPE, TREND, AUC, CLOSEST = "shape-error", "trend-error", "two-sample-auc", "closest-record"
@@ -133,7 +131,8 @@ def trend_error(real: Coded, made: Coded, *, own_range: bool = False) -> float:
     return 100.0 * float(pair_errors(real, made, pairs, own_range=own_range).mean())
 
 
-def _items(shown: Shown) -> Table:
+def items_of(shown: Shown) -> Table:
+    """The rows themselves. Raises Refused where there are none."""
     if shown.items is None:
         raise Refused("needs the rows themselves")
     return shown.items
@@ -152,17 +151,18 @@ class ShapeScores:
         self.pairs = column_pairs(len(codes.columns), seed)
 
     def measure(self, shown: Shown) -> dict[str, Measure]:
-        made = self.codes(_items(shown))
+        made = self.codes(items_of(shown))
         weights = ones(len(made))
         if shown.intervals:
             weights = np.concatenate([weights, resamples(len(made), self.seed).T.astype(np.float32)], 1)
         found = {SHAPE: column_errors(self.real, made, weights)}
         if self.pairs:
             found[TREND] = pair_errors(self.real, made, self.pairs, weights)
-        return {name: _percent(100.0 * errors.mean(0), shown) for name, errors in found.items()}
+        return {name: percent(100.0 * errors.mean(0), shown) for name, errors in found.items()}
 
 
-def _percent(means: Floats, shown: Shown) -> Measure:
+def percent(means: Floats, shown: Shown) -> Measure:
+    """The first of some values (B,) in percent; the others are the bootstrap's."""
     value = float(means[0])
     return around(value, float(means[1:].std()), 0.0, 100.0) if shown.intervals else Measure(value)
 
@@ -226,7 +226,7 @@ class TwoSampleScores:
         self.rules = {AUC: table_rules()[AUC]}
 
     def measure(self, shown: Shown) -> dict[str, Measure]:
-        items = _items(shown)
+        items = items_of(shown)
         made = self.codes(items[some_rows(len(items), MOST_ROWS, self.seed)])
         measure = two_sample_auc(self.real[: len(made)], made, self.seed)
         return {AUC: measure if shown.intervals else Measure(measure.value)}
@@ -258,7 +258,7 @@ class ClosestScores:
         self.rules = {CLOSEST: table_rules()[CLOSEST]}
 
     def measure(self, shown: Shown) -> dict[str, Measure]:
-        items = _items(shown)
+        items = items_of(shown)
         rows = some_rows(len(items), _MOST_ASKED, self.seed)
         x = self.places(self.codes(items[rows])).astype(np.float64)
         near, far = nearest(x, self.training)[0][:, 0], self._held(x, shown, rows)
@@ -312,7 +312,7 @@ class UseScores:
 
     def measure(self, shown: Shown) -> dict[str, Measure]:
         """Nothing where the rows hold fewer than two classes."""
-        items = _items(shown)
+        items = items_of(shown)
         made = self.real[: len(items)]
         if shown.role != "holdout":
             made = self._known(self.codes(items[some_rows(len(items), MOST_ROWS, self.seed)]))
@@ -335,38 +335,3 @@ def class_column(codes: TableCodes) -> str | None:
     """The column that is most likely the class: the table's last, where it has two to ten values. None elsewhere."""
     last = codes.columns[-1]
     return last.name if last.kind == "category" and len(last.values) <= 10 and last.place == codes.width - 1 else None
-
-
-# For the ladder
-
-
-@dataclass(frozen=True, slots=True)
-class TableFacts:
-    """What the ladder must know of a table besides its cells."""
-
-    names: tuple[str, ...]
-    """(C,)."""
-    left_out: frozenset[str] = frozenset()
-    """Columns that the codec doesn't learn: identifiers, free text, constants."""
-    target: str | None = None
-    """The column of classes; without one it is looked for (`class_column`)."""
-
-
-def table_groups(facts: TableFacts, training: Table, heldout: Table, seed: int) -> Iterator[tuple[list[str], Callable[[], Group]]]:
-    """Score names and how to build their group, for tables of cells (N,C); `heldout`: the rows that `Shown.rows` counts in."""
-    try:
-        codes = TableCodes.fit(training, facts.names, facts.left_out)
-    except Refused as reason:
-        yield list(table_rules()), partial(_refuse, reason)
-        return
-    target = facts.target if facts.target is not None else class_column(codes)
-    yield [SHAPE, TREND], lambda: ShapeScores(codes, training, seed)
-    yield [AUC], lambda: TwoSampleScores(codes, training, seed)
-    if target is not None:
-        values = next((len(column.values) for column in codes.columns if column.name == target), 0)
-        yield [USES[0 if values == 2 else 1]], lambda: UseScores(codes, training, heldout, target, seed)
-    yield [CLOSEST], lambda: ClosestScores(codes, training, heldout, seed)
-
-
-def _refuse(reason: Refused) -> Group:
-    raise reason

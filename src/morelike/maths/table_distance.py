@@ -6,6 +6,8 @@ ones is the plain value, the others a bootstrap). Every difference is 0 for equa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,14 +59,17 @@ def total_variation(real: Ids, made: Ids, weights: Floats) -> Floats:
     return variation
 
 
-def contingency_gap(real: tuple[Ids, Ids], made: tuple[Ids, Ids], weights: Floats) -> Floats:
-    """(B,): total variation of the joint shares of two columns of ids, (N,) each and (M,) each."""
-    width = 1 + max(int(side[1].max(initial=0)) for side in (real, made))
-    height = 1 + max(int(side[0].max(initial=0)) for side in (real, made))
-    cells = [side[0].astype(np.int64) * width + side[1] for side in (real, made)]
-    if width * height > _TABLE:
-        together = np.unique(np.concatenate(cells), return_inverse=True)[1]
-        cells = [together[: len(cells[0])], together[len(cells[0]) :]]
+def contingency_gap(real: Sequence[Ids], made: Sequence[Ids], weights: Floats) -> Floats:
+    """(B,): total variation of the joint shares of two or more columns of ids, (N,) each and (M,) each."""
+    cells = [np.zeros(len(side[0]), np.int64) for side in (real, made)]
+    size = 1
+    for columns in zip(real, made, strict=True):
+        width = 1 + max(int(column.max(initial=0)) for column in columns)
+        cells = [so_far * width + column for so_far, column in zip(cells, columns, strict=True)]
+        size *= width
+        if size > _TABLE:
+            kinds, together = np.unique(np.concatenate(cells), return_inverse=True)
+            cells, size = [together[: len(cells[0])], together[len(cells[0]) :]], len(kinds)
     return total_variation(cells[0], cells[1], weights)
 
 
