@@ -107,9 +107,10 @@ class Celled(Generator):
         return torch.arange(len(self.field), device=most.device) - self.first[self.field] < most[self.field]
 
     def players(self) -> list[Player | Learner]:
-        return [Learner("counts", self._see, self._settle, passes=2)]
+        return [Learner("counts", self.see, self.settle, passes=2)]
 
-    def _see(self, batch: Batch) -> Terms:
+    def see(self, batch: Batch) -> Terms:
+        """Takes in a batch: of the first pass into the sample, of the second into the counts."""
         x = batch.data
         if self.turn == 0:
             if not len(self.keys):
@@ -123,7 +124,8 @@ class Celled(Generator):
             self._count(cells)
         return {"seen": torch.ones(batch.size, device=x.device)}
 
-    def _settle(self) -> bool:
+    def settle(self) -> bool:
+        """The end of a pass; True where all is counted."""
         if self.turn == 0:
             sample = self.kept[self.keys.isfinite()]
             whole = int(self.seen) <= len(sample)

@@ -23,6 +23,7 @@ _DEGREES = 48
 0.9^49 = 0.6 % of the score's variance."""
 _HIGHEST = 0.995
 _LEAST_EIGENVALUE = 1e-6
+_SHRINK = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +142,30 @@ class Copula(Celled):
             yield zeros.index_add(0, self.field, self.score * (ends[0] - ends[1]))
             before, now = now, (bounds * now - math.sqrt(k - 1) * before) / math.sqrt(k)
 
+    def correlations(self) -> Tensor:
+        """(F,F) float64: of the normal scores of values whose places within their cells are drawn evenly; a little nearer to none."""
+        rows = max(1.0, float(self.counts[self.field == 0].sum()))
+        return (_SHRINK * self.products / rows).fill_diagonal_(1.0)
+
     # use
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """No dials."""
-        count = len(self.fields)
-        z = noise.normal((count,), "latent").double() @ self.factor.T
-        places = torch.arange(count, device=z.device)
-        u = torch.special.ndtr(z).clamp(1e-9, 1 - 1e-9) + places
+        z = noise.normal((len(self.fields),), "latent").double() @ self.factor.T
+        return self.values(torch.special.ndtr(z))
+
+    def values(self, u: Tensor) -> Tensor:
+        """(B,F) float32 rows at the shares u (B,F), in (0, 1), of each field's mass: the margins' quantiles."""
+        places = torch.arange(len(self.fields), device=u.device)
+        u = u.double().clamp(1e-9, 1 - 1e-9) + places
         found = torch.searchsorted(self.reach, u, right=True).clamp(max=len(self.reach) - 1)
         low, high = (share[found] for share in self._shares())
         share = ((u - places - low) / (high - low).clamp(min=1e-12)).clamp(1e-6, 1 - 1e-6)
         return self._values(found - self.first, share)
+
+    def interval(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The shares of each field's mass below and up to the cell of x (B,F), (B,F) float64 each, and (B,) the log-density of all reals
+        within their cells."""
+        cells = self._cells(x)
+        low, high = (share[cells + self.first] for share in self._shares())
+        return low, high, self._densities(x, cells)
