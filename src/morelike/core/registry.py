@@ -105,6 +105,8 @@ _FAMILIES = [
     Line("table-flow", "morelike.families.table_flow:TableFlow",
          "tables: counted margins tied by a normalizing flow; a bound on likelihood",
          "Durkan et al. 2019, arXiv:1906.04032; Sklar 1959", specs=("row",), train={"batch": 512}),
+    Line("tvae", "morelike.families.tvae:TVAE", "tables: a latent for every row and a bound on its likelihood",
+         "Xu et al. 2019, arXiv:1907.00503", specs=("row",), train={"batch": 500}),
     Line("independent", "morelike.families.baseline:Independent", "baseline: every element drawn on its own", "-"),
     Line("copy-noise", "morelike.families.baseline:CopyNoise", "baseline that copies: a training item with a little noise", "-"),
     Line("features", "morelike.families.features:FeatureNet", "the judges' feature net and classifier (not a generator)",
