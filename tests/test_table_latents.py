@@ -18,8 +18,11 @@ from morelike.core.errors import BadInput, Refused
 from morelike.core.noise import Noise
 from morelike.core.spec import Conditions, Field, Row, class_label
 from morelike.data.loader import Dataset, Order
+from morelike.families.baseline import Smote
+from morelike.families.ctgan import CTGAN
 from morelike.families.modes import MODES, Modes, refuses_choices
 from morelike.house.build import build
+from morelike.house.judging import fit_by_passes
 from morelike.house.prepare import Feed
 from morelike.house.recipe import Recipe
 from morelike.house.sampling import draw
@@ -183,7 +186,7 @@ def test_temperature_zero_is_the_likeliest_row_of_a_latent() -> None:
     assert not torch.equal(cold.nan_to_num(9), warm.nan_to_num(9))
 
 
-@pytest.mark.parametrize(("name", "values"), [("tvae", {"latent": 0}), ("tvae", {"temperature": 200.0})])
+@pytest.mark.parametrize(("name", "values"), [("tvae", {"latent": 0}), ("tvae", {"temperature": 200.0}), ("ctgan", {"pack": 0})])
 def test_settings_out_of_their_range_are_refused(name: str, values: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="must be from"):
         build(Recipe(model=name, settings=values), MIXED, {})
@@ -194,3 +197,129 @@ def test_a_class_label_is_obeyed() -> None:
     model = trained("tvae", spec, x, 100, {"label": class_label(3)}, lr=1e-2, condition={"label": x[:, :1].long().numpy()})
     asked = torch.arange(3).repeat(200)[:, None]
     assert float((draw(model, 600, {"label": asked})[:, 0] == asked[:, 0]).float().mean()) > 0.9
+
+
+# ctgan
+
+
+def asked_for(model: CTGAN, share: Tensor, n: int = 600) -> tuple[Tensor, Tensor]:
+    """(rows (n,F), choices asked for (n,)) where these are drawn by shares (C,)."""
+    noise = Noise(2, n)
+    asked = noise.choice(share, "asked")
+    model.modes.counts.copy_((share * 1000).long())
+    with torch.inference_mode():
+        return model.sample({}, noise=noise), asked
+
+
+def test_ctgan_gives_what_it_is_asked_for_and_rare_values_as_often_as_they_are() -> None:
+    spec, x = planted(2000)
+    rare = x[(x[:, 0] > 0) | (torch.arange(2000) % 10 == 0)]
+    model = trained("ctgan", spec, rare, 300, lr=5e-3, pack=2)
+    assert isinstance(model, CTGAN)
+    true = rare[:, 0].long().bincount(minlength=3) / len(rare)
+    assert float(true[0]) < 0.06
+    y = draw(model, 2000)
+    assert float((y[:, 0].long().bincount(minlength=3) / 2000 - true).abs().max()) < 0.1
+    assert follows(y) > 0.6
+    kinds = model.modes.field == 0
+    rows_, asked = asked_for(model, torch.where(kinds, 1 / 3, 0.0))
+    assert float((rows_[:, 0] == asked).float().mean()) > 0.85
+
+
+def test_real_rows_match_what_was_asked_by_the_logarithm_of_frequency() -> None:
+    spec = Row((Field("a", 3), Field("b", 2), Field("x")))
+    model = build(Recipe(model="ctgan", size="xs"), spec, {})
+    assert isinstance(model, CTGAN)
+    n = 4000
+    a, b = (torch.arange(n) % 100 < 2).long() * 2, torch.arange(n) % 2
+    x = torch.stack((a.float(), b.float(), torch.randn(n, generator=torch.Generator().manual_seed(6))), 1)
+    model.modes.see(Batch(x, Noise(0, n)))
+    coded, asked = model._matched(Batch(x, Noise(1, n)))
+    assert asked is not None
+    assert bool((coded.gather(1, asked[:, None]) == 1).all())
+    found = torch.bincount(asked, minlength=5)[:5] / n
+    common, few = math.log1p(3920), math.log1p(80)
+    wanted = [common / (common + few) / 2, 0, few / (common + few) / 2, 0.25, 0.25]
+    assert found.tolist() == pytest.approx(wanted, abs=0.03)
+    # of the rows that have it, each is as likely: those of a rare value are many different ones
+    values = coded[asked == 2][:, -1]
+    assert len(values.unique()) > 0.9 * 80
+
+
+def test_a_pack_is_judged_as_one_and_the_last_one_is_filled_up() -> None:
+    spec, x = planted(7)
+    model = build(Recipe(model="ctgan", size="xs", settings={"pack": 3}), spec, {})
+    assert isinstance(model, CTGAN)
+    model.eval()
+    batch = Batch(x, Noise(0, 7))
+    loss = model._generator_loss(batch)
+    score = -(loss["loss"] - loss["missed"])
+    assert score.shape == (7,)
+    assert torch.allclose(score[0:3], score[0])
+    assert torch.allclose(score[3:6], score[3])
+    assert not torch.allclose(score[0], score[3])
+    assert not torch.allclose(score[3], score[6])
+
+
+def test_ctgan_under_a_label_asks_for_nothing_else() -> None:
+    spec, x = planted(1500)
+    label = x[:, :1].long().numpy()
+    model = trained("ctgan", spec, x, 200, {"label": class_label(3)}, lr=5e-3, pack=2, condition={"label": label})
+    asked = torch.arange(3).repeat(200)[:, None]
+    assert float((draw(model, 600, {"label": asked})[:, 0] == asked[:, 0]).float().mean()) > 0.8
+
+
+# smote
+
+
+def smote(spec: Row, x: Tensor, conditions: Conditions | None = None, told: Mapping[str, np.ndarray] | None = None) -> Smote:
+    model = fit_by_passes(build(Recipe(model="smote"), spec, conditions or {}), Dataset(x.numpy(), told))
+    assert isinstance(model, Smote)
+    return model
+
+
+def test_smote_lies_between_a_row_and_one_of_its_five_nearest() -> None:
+    spec = Row((Field("a"), Field("b"), Field("c", 3)))
+    draw_ = torch.Generator().manual_seed(7)
+    x = torch.cat((torch.randn(60, 2, generator=draw_), torch.randint(3, (60, 1), generator=draw_).float()), 1)
+    apart = torch.cdist(x[:, :2], x[:, :2]).square() + (x[:, None, 2] != x[None, :, 2])
+    apart.fill_diagonal_(math.inf)
+    pairs = [(row, int(other)) for row in range(60) for other in apart[row].topk(5, largest=False).indices]
+    low, high = (torch.stack([pick(x[one], x[other]) for one, other in pairs]) for pick in (torch.minimum, torch.maximum))
+    ends = torch.stack([torch.stack((x[one], x[other])) for one, other in pairs])
+    y = draw(smote(spec, x), 300)
+    for row in y:
+        inside = ((low[:, :2] - 1e-5 <= row[:2]) & (row[:2] <= high[:, :2] + 1e-5)).all(1)
+        # on the line: both numbers are as far along
+        run = ends[:, 1, :2] - ends[:, 0, :2]
+        cross = (run[:, 0] * (row[1] - ends[:, 0, 1]) - run[:, 1] * (row[0] - ends[:, 0, 0])).abs()
+        assert bool((inside & (cross < 1e-4) & (ends[:, :, 2] == row[2]).any(1)).any())
+    assert not bool((y[:, None, :2] == x[None, :, :2]).all(2).any())
+
+
+def test_smote_stays_within_its_class_and_keeps_numbers_that_one_row_lacks() -> None:
+    spec, x = planted(300)
+    label = x[:, :1].long().numpy()
+    model = smote(spec, x, {"label": class_label(3)}, {"label": label})
+    asked = torch.arange(3).repeat(60)[:, None]
+    y = draw(model, 180, {"label": asked})
+    assert torch.equal(y[:, :1], asked.float())
+    assert follows(y) == 1.0
+    half = x.clone()
+    half[::2, 1] = torch.nan
+    assert float(draw(smote(spec, half[half[:, 0] < 2]), 500)[:, 1].isnan().float().mean()) < 0.6
+
+
+def test_smote_of_one_row_is_that_row() -> None:
+    y = draw(smote(MIXED, torch.tensor([[1.0, 0.5, 0.0]])), 4)
+    assert torch.equal(y, torch.tensor([[1.0, 0.5, 0.0]]).expand(4, 3))
+
+
+def test_smote_is_nearer_to_training_than_fresh_rows_are() -> None:
+    spec = Row(tuple(Field(f"x{place}") for place in range(5)))
+    x = torch.randn(900, 5, generator=torch.Generator().manual_seed(8))
+    training, held, fresh = x[:400], x[400:800], x[800:]
+    nearer = [float((torch.cdist(y, training).amin(1) < torch.cdist(y, held).amin(1)).float().mean()) for y in (
+        draw(smote(spec, training), 400), fresh)]  # fmt: skip
+    assert nearer[0] > 0.85
+    assert nearer[1] < 0.6

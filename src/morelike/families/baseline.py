@@ -137,6 +137,49 @@ class CopyNoise(_Kept):
         return torch.where(changed, other, x)
 
 
+class Smote(_Kept):
+    """A row between a kept one and one of its nearest (Chawla et al. 2002, arXiv:1106.1813, sections 4.2 and 6.1): numbers at one random
+    place on the line between both, each category that of the one or the other. It copies without repeating.
+
+    Near is by the sum of squared differences of numbers, and 1 for each category that differs: numbers are of about unit spread, and
+    their spread is what the paper counts. A number that only one row has is taken as it is there.
+    """
+
+    NEIGHBOURS = 5
+
+    @classmethod
+    def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
+        return refuses_conditions(conditions) if isinstance(spec, Row) else "it lies between rows of a table (categories and numbers)"
+
+    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """No dials."""
+        chosen = self._draw(condition, noise.uniform((), "item"))
+        one = self.items[chosen]
+        other = self.items[self._near(chosen, noise.uniform((), "neighbour"))]
+        between = torch.lerp(one, other, noise.uniform((1,), "place"))
+        between = torch.where(one.isnan(), other, torch.where(other.isnan(), one, between))
+        either = torch.where(noise.uniform(self.spec.shape, "side") < 0.5, one, other)
+        return torch.where(self._categories(), either, between)
+
+    def _categories(self) -> Tensor:
+        """(F,) bool: which fields are categories."""
+        assert isinstance(self.spec, Row)
+        return torch.tensor([field.categories > 0 for field in self.spec.fields], device=self.items.device)
+
+    def _near(self, chosen: Tensor, u: Tensor) -> Tensor:
+        """(B,) the number of one of the nearest rows of the same class; that of the row itself where it has no other."""
+        ids, one, every = self._categories(), self.items[chosen].nan_to_num(), self.items.nan_to_num()
+        # no matrix product: its rounding would depend on how many are asked for
+        exact = "donot_use_mm_for_euclid_dist"
+        apart = torch.cdist(one[:, ~ids], every[:, ~ids], compute_mode=exact).square() + torch.cdist(one[:, ids], every[:, ids], p=0.0)
+        apart.masked_fill_((self.labels != self.labels[chosen][:, None]) | ~self.keys.isfinite(), math.inf)
+        apart[torch.arange(len(chosen)), chosen] = math.inf
+        nearest, numbers = apart.topk(min(self.NEIGHBOURS, len(self.items)), largest=False)
+        there = nearest.isfinite().sum(1)
+        picked = numbers.gather(1, (u * there).long()[:, None])[:, 0]
+        return torch.where(there > 0, picked, chosen)
+
+
 def _end(spec: Spec, x: Tensor) -> Tensor:
     """All is stop after the first stop."""
     if isinstance(spec, Tokens) and spec.stop is not None:

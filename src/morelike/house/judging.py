@@ -44,7 +44,7 @@ from .text_evidence import label_classifier, likelihoods, pairs_of, text_conditi
 
 __all__ = ["Judged", "Validation", "by_class", "fit_by_passes", "judge", "page_conditions", "raw_features", "report", "smallest"]
 
-BASELINES, COPIERS = ("independent", "gaussian"), ("copy-noise",)
+BASELINES, COPIERS = ("independent", "gaussian"), ("copy-noise", "smote")
 TOKEN_BASELINES = ("independent", "markov", "ngram", "hmm")
 """For sequences of ids; those that the registry has and that take the data."""
 _REFERENCE = 60_000

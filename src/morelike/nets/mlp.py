@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.spec import Conditions, Spec, elements
@@ -49,4 +51,37 @@ class MLP(nn.Module):
         if vector is not None:
             h = h + vector
         out: Tensor = self.rest(h)
+        return out.view(-1, *self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseSettings:
+    """Hidden layers of one width."""
+
+    width: int = 256
+    depth: int = 2
+    norm: str = "batch"
+
+
+class DenseMLP(nn.Module):
+    """`forward(x, condition, given)`: (B,*) -> (B, *output.shape). Every layer reads all that came before it, side by side (Huang et al.
+    2017, arXiv:1608.06993), and ends in a norm over the batch and a rectifier: the family must say that its loss mixes examples."""
+
+    def __init__(self, inputs: Spec, output: Spec, conditions: Conditions, settings: DenseSettings) -> None:
+        super().__init__()
+        self.shape = output.shape
+        width, into = settings.width, elements(inputs)
+        self.condition = ConditionEncoder(conditions, width)
+        self.layers = nn.ModuleList(nn.Linear(into + place * width, width) for place in range(settings.depth))
+        norm = nn.BatchNorm1d if settings.norm == "batch" else nn.LayerNorm
+        self.norms = nn.ModuleList(norm(width) for _ in range(settings.depth))
+        self.out = nn.Linear(into + settings.depth * width, elements(output))
+
+    def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        rows = x.flatten(1)
+        vector = self.condition(condition, given, len(rows))
+        for place, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            own = layer(rows) if place or vector is None else layer(rows) + vector
+            rows = torch.cat((F.relu(norm(own)), rows), 1)
+        out: Tensor = self.out(rows)
         return out.view(-1, *self.shape)
