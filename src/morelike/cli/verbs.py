@@ -41,6 +41,10 @@ def common(
 @app.command()
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)],
+    pairs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="settings of the codec, such as codec.rules=rules.toml", show_default=False),
+    ] = None,
     kind: Kind = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the random split")] = 0,
     condition: Condition = None,
@@ -50,7 +54,7 @@ def check(
     """Say what was understood of some data: kind, counts, shapes, splits, conditions, what was left out."""
     from ..house import verbs
 
-    found = verbs.check(data, kind=kind, seed=seed, condition=names(condition), offline=offline)
+    found = verbs.check(data, kind=kind, seed=seed, condition=names(condition), offline=offline, pairs=pairs or [])
     show.as_json(found) if as_json else show.understood(found)
 
 

@@ -54,6 +54,11 @@ class Rows(Sequence[Any]):
         return self._items.whole if isinstance(self._items, Rows) else self._items
 
     @property
+    def numbers(self) -> np.ndarray:
+        """(M,) int64: their numbers among all the items."""
+        return self._items.numbers[self._index] if isinstance(self._items, Rows) else self._index
+
+    @property
     def rest(self) -> Rows:
         """The items that these are not."""
         return Rows(self._items, np.setdiff1d(np.arange(len(self._items)), self._index))

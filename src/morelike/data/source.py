@@ -50,5 +50,7 @@ class Source:
     """The rule by which the kind was chosen, in a sentence."""
     conditions: tuple[str, ...] = ()
     """The columns that a model is conditioned on; the other columns serve splitting and judging only."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the codec that lie beside the data, as paths of files."""
     ordered: bool = False
     """Whether the items are consecutive pieces of one thing, so that a split goes by position."""

@@ -1,27 +1,34 @@
 """Tables: rows of cells as text <-> fields (N,F), each column by its own code; what is not learnt is made afresh on the way back.
 
-N rows, C columns, F fields.
+N rows, C visible columns, F fields. Rules between columns stand between the cells and the columns' codes (`table_rules`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 
 from ..core.contract import Codec
-from ..core.errors import BadInput
+from ..core.errors import BadInput, UnknownName
 from ..core.spec import Row
 from .source import Items
-from .table_columns import CODES, ColumnCode, Unlearnt
+from .table_columns import CODES, ColumnCode
 from .table_draw import draw_columns
 from .table_infer import infer
+from .table_rules import Rule, Rules
+from .table_rules_given import given_rules
+from .table_rules_learn import learnt
+from .table_rules_map import Determined, Together
+from .table_rules_offset import Above, Total
+from .table_rules_range import Ranged, Unique
 
 KNOTS = 20_000
 """Quantiles kept of one column, at most."""
 _ALL_KNOTS = 4_000_000
+RULES: dict[str, type[Rule]] = {rule.kind: rule for rule in (Determined, Together, Above, Total, Ranged, Unique)}
 
 
 class Cells:
@@ -57,47 +64,103 @@ class TableCodec(Codec):
         "training had none: as the median); identifiers and free text are not kept"
     )
 
-    def __init__(self, columns: Sequence[ColumnCode]) -> None:
-        """One code a column. Raises BadInput where none of them has anything to learn."""
+    def __init__(self, columns: Sequence[ColumnCode], rules: Rules | None = None) -> None:
+        """One code a coded column; `rules` make the visible columns of them, by default they are the same. Raises BadInput where none of
+        them has anything to learn."""
         self.columns = tuple(columns)
-        self.names = tuple(column.name for column in self.columns)
+        self.rules = Rules([column.name for column in self.columns]) if rules is None else rules
+        self.names = self.rules.names
         self.spec: Row = Row(tuple(field for column in self.columns for field in column.fields))
         self._unseen: list[str] = []
+        self._said: list[str] = []
         if not self.spec.fields:
             why = "; ".join(column.describe().rstrip(".") for column in self.columns[:5])
             raise BadInput(f"no column of the table can be learnt: {why}.")
 
     @classmethod
-    def fit(cls, items: Iterable[Any]) -> Self:  # type: ignore[override]  # it has no settings
-        """Infers each column from the training rows. Items that are some of a `Cells` (`data.loader.take`) also show which signs of missing
-        values, counters and identifiers the other rows have. Raises BadInput where there is no row or nothing to learn."""
+    def fit(  # type: ignore[override]  # it has settings of its own
+        cls, items: Iterable[Any], *, rules: Any = None, facts: Any = None, learn: bool = True
+    ) -> Self:
+        """Infers each column, and unless `learn` is False rules between them, from the training rows. `rules`, `facts`: files of given
+        ones, or what such files hold (`table_rules_file`). Items that are some of a `Cells` (`data.loader.take`) also show which signs of
+        missing values, counters and identifiers the other rows have.
+
+        Raises BadInput where there is no row or nothing to learn, or for rules that contradict one another or the rows, and Refused for
+        rules that can't be coded.
+        """
         whole = getattr(items, "whole", items)
         cells = _rows(items)
         names = whole.names if isinstance(whole, Cells) else tuple(f"column {number}" for number in range(1, cells.shape[1] + 1))
         if not len(cells):
             raise BadInput("the table has no rows to learn from.")
         every = whole.cells if isinstance(whole, Cells) else cells
+        given = given_rules(names, cells, getattr(items, "numbers", None), rules, facts)
+        if given.rules:
+            cells, every = cells[given.kept], every[Rules(names, given.rules).kept(every)]
         knots = max(1000, min(KNOTS, _ALL_KNOTS // len(names)))
-        columns, unseen = [], []
-        for number, (name, beside) in enumerate(zip(names, _beside(names), strict=True)):
-            column = infer(name, beside, cells[:, number].tolist(), every[:, number].tolist(), knots)
-            columns.append(column)
-            others = column.unseen(list(dict.fromkeys(every[:, number].tolist()))) if every is not cells else 0
-            if others:
-                unseen.append(f"{name} ({others:,})")
-        codec = cls(columns)
-        codec._unseen = unseen
+        codes = [
+            given.coded(infer(name, beside, train := cells[:, number].tolist(), all_ := every[:, number].tolist(), knots), train, all_)
+            for number, (name, beside) in enumerate(zip(names, _beside(names), strict=True))
+        ]
+        found = learnt(names, cells, codes, given.rules) if learn else []
+        codec = cls._of(codes, Rules(names, [*given.rules, *found]), cells, knots)
+        codec._said = given.said
+        if every is not cells:
+            codec._unseen = [f"{column.name} ({others:,})" for column, others in codec._others(every) if others]
         return codec
+
+    @classmethod
+    def _of(cls, codes: Sequence[ColumnCode], rules: Rules, cells: np.ndarray, knots: int) -> Self:
+        """With the codes of visible columns that stay, and those of the columns that rules make of training cells."""
+        known = {code.name: code for code in codes}
+        makers = {made: rule for rule in rules.rules for made in rule.makes}
+        beside = dict(zip(rules.coded, _beside(rules.coded), strict=True))
+        coded = rules.shrink(cells)
+        columns = [
+            makers[name].code((name, beside[name]), coded[:, number].tolist(), knots) if name in makers else known[name]
+            for number, name in enumerate(rules.coded)
+        ]
+        return cls(columns, rules)
+
+    def _others(self, every: np.ndarray) -> list[tuple[ColumnCode, int]]:
+        """How many different cells of each visible column that is coded training lacked."""
+        places = {name: number for number, name in enumerate(self.names)}
+        shown = [column for column in self.columns if column.name in places]
+        return [(column, column.unseen(list(dict.fromkeys(every[:, places[column.name]].tolist())))) for column in shown]
+
+    @property
+    def unlearnt(self) -> frozenset[str]:
+        """The visible columns that no model sees: identifiers, free text, constants."""
+        return frozenset(column.name for column in self.columns if not column.fields) & set(self.names)
+
+    def obeys(self, items: Items) -> np.ndarray:
+        """(N,) bool: which rows obey the rules that were given."""
+        return self.rules.kept(_rows(items), given=True)
+
+    def view(self, name: str) -> tuple[ColumnCode, slice, Callable[[str], str]]:
+        """The coded column that a visible one can be told from, the place of its fields in a row, and what makes the visible cell of a
+        coded one. Raises Refused for a column that is made of several."""
+        coded, way = self.rules.view(name)
+        place = 0
+        for column in self.columns:
+            if column.name == coded:
+                return column, slice(place, place + len(column.fields)), way
+            place += len(column.fields)
+        raise UnknownName("column", name, self.names)
 
     def describe(self) -> list[str]:
         """A sentence on each column, and on what is lost."""
         text = [column.describe() for column in self.columns]
-        gone = [column.name for column in self.columns if isinstance(column, Unlearnt)]
+        gone = [name for name in self.names if name in self.unlearnt]
         if gone:
             text.append(f"Not learnt: {', '.join(gone)}. They are in the output, in their places.")
         if self._unseen:
             text.append(f"Values outside training that training lacked, read as the commonest or nearest: {', '.join(self._unseen)}.")
-        return text
+        return [*text, *self.describe_rules()]
+
+    def describe_rules(self) -> list[str]:
+        """A sentence on each rule, and on what was done about rows that break one."""
+        return [*self.rules.describe(), *self._said]
 
     def encode(self, items: Items) -> np.ndarray:
         """(N,F) float32. Raises BadInput where rows have another number of cells."""
@@ -105,6 +168,7 @@ class TableCodec(Codec):
         if cells.shape[1] != len(self.names):
             shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
             raise BadInput(f"rows of {cells.shape[1]} cells don't fit a model of {len(self.names)} columns ({shown}).")
+        cells = self.rules.shrink(cells)
         out = np.empty((len(cells), len(self.spec.fields)), np.float32)
         place = 0
         for number, column in enumerate(self.columns):
@@ -126,7 +190,7 @@ class TableCodec(Codec):
             width = len(column.fields)
             out[:, number] = column.decode(x[:, place : place + width])
             place += width
-        return out
+        return self.rules.grow(out)
 
     def state(self) -> dict[str, Any]:
         plain: list[dict[str, Any]] = []
@@ -135,7 +199,8 @@ class TableCodec(Codec):
             values, own = column.state()
             plain.append({"kind": column.kind, **values})
             arrays |= {f"{number} {key}": array for key, array in own.items()}
-        return {"columns": plain, "unseen": self._unseen, **arrays}
+        rules, own = self.rules.state()
+        return {"columns": plain, "unseen": self._unseen, "names": list(self.names), "rules": rules, "said": self._said, **arrays, **own}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
@@ -144,13 +209,19 @@ class TableCodec(Codec):
             number, _, name = key.partition(" ")
             if name:
                 own.setdefault(number, {})[name] = np.asarray(value)
-        codec = cls([CODES[values["kind"]].restore(values, own.get(str(number), {})) for number, values in enumerate(state["columns"])])
+        columns = [CODES[values["kind"]].restore(values, own.get(str(number), {})) for number, values in enumerate(state["columns"])]
+        rules = []
+        for row, values in enumerate(state["rules"]):
+            rules.append(RULES[values["kind"]].restore(values, own.get(f"rule{row}", {})))
+            rules[-1].given = bool(values["given"])
+        codec = cls(columns, Rules([str(name) for name in state["names"]], rules))
         codec._unseen = [str(text) for text in state["unseen"]]
+        codec._said = [str(text) for text in state["said"]]
         return codec
 
     def draw(self, items: Items, path: Path, columns: int | None = None) -> None:
         """Writes one PNG: a small histogram a column, at most 24 of them."""
-        cells = _rows(items)
+        cells = self.rules.shrink(_rows(items))
         draw_columns([(column, cells[:, number]) for number, column in enumerate(self.columns) if column.fields], path, columns)
 
 

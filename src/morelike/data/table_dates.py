@@ -128,6 +128,11 @@ class DateFormat:
         step = int(np.gcd.reduce(np.diff(counted)))
         return replace(self, step=step, offset=int(counted[0] % step))
 
+    @property
+    def per_day(self) -> int:
+        """Units in a day."""
+        return _UNITS[self.unit]
+
     def parse(self, texts: Sequence[str]) -> np.ndarray:
         out = np.full(len(texts), np.nan)
         left = np.arange(len(texts))

@@ -12,7 +12,7 @@ import numpy as np
 from .table_columns import CategoryColumn, ColumnCode, NumberColumn, Unlearnt, is_missing, label
 from .table_dates import DateFormat
 from .table_fresh import Fresh, counts_rows, shape
-from .table_numbers import Format, NumberFormat, Quantiles
+from .table_numbers import PLAIN, Format, NumberFormat, Quantiles
 
 FEW = 20
 """A column of at most so many numbers is coded as categories."""
@@ -41,13 +41,12 @@ def infer(name: str, beside: str, train: Sequence[str], whole: Sequence[str], kn
     are some: only the signs of missing values, counters and what is never learnt are read from it. `knots`: quantiles kept."""
     counts = Counter(train)
     if len(counts) == 1:
-        text = next(iter(counts))
-        return Unlearnt(name, f"always {label(text)}, kept so" if text else "always empty, kept so", text)
+        return _constant(name, counts)
     for text in dict.fromkeys(whole):
         if is_missing(text) and text not in counts:
             counts[text] = 0
     texts = [text for text in counts if not is_missing(text)]
-    form = _format(texts)
+    form = format_of(texts)
     if form is None:
         return _words(name, counts, texts, whole)
     values = _numbers(counts, form)
@@ -56,14 +55,40 @@ def infer(name: str, beside: str, train: Sequence[str], whole: Sequence[str], kn
     if isinstance(form, NumberFormat) and not form.decimals and not form.digits:
         hint = _hint(name)
         if _is_key(hint, distinct, filled) or (distinct == filled and _counter(name, whole)):
-            return _identifier(name, whole)
+            return identifier(name, whole)
         if hint and distinct <= MOST:
             return _category(name, counts, None)
-    spiked = _spikes(_by_value(counts, values), len(train))
-    few = distinct <= FEW and distinct * 3 <= max(filled, 6)
-    if few or (len(spiked) > 1 and distinct - len(spiked) <= FEW):
-        return _category(name, counts, form)
-    return _number((name, beside), form, counts, values, spiked, knots)
+    return _numeric((name, beside), counts, form, knots)
+
+
+def category(name: str, counts: Counter[str], form: Format | None = None) -> ColumnCode:
+    """The code of a column that is to be one of categories, from how often each cell comes in training."""
+    return _constant(name, counts) if len(counts) == 1 else _category(name, counts, form)
+
+
+def number(names: tuple[str, str], train: Sequence[str], knots: int) -> ColumnCode:
+    """The code of a column that was made: numbers with a point and without separators, with words among them. `names` as in `infer`."""
+    counts = Counter(train)
+    texts = [text for text in counts if PLAIN(text)]
+    form = NumberFormat.find(texts) if len(counts) > 1 else None
+    return category(names[0], counts) if form is None else _numeric(names, counts, form, knots)
+
+
+def _constant(name: str, counts: Counter[str]) -> Unlearnt:
+    text = next(iter(counts))
+    return Unlearnt(name, f"always {label(text)}, kept so" if text else "always empty, kept so", text)
+
+
+def _numeric(names: tuple[str, str], counts: Counter[str], form: Format, knots: int) -> ColumnCode:
+    """Numbers: as categories where they are few."""
+    values = _numbers(counts, form)
+    by_value = _by_value(counts, values)
+    spiked = _spikes(by_value, sum(counts.values()))
+    filled = sum(count for text, count in counts.items() if not is_missing(text))
+    few = len(by_value) <= FEW and len(by_value) * 3 <= max(filled, 6)
+    if few or (len(spiked) > 1 and len(by_value) - len(spiked) <= FEW):
+        return _category(names[0], counts, form)
+    return _number(names, form, counts, values, spiked, knots)
 
 
 def _spikes(by_value: dict[float, int], rows: int) -> set[float]:
@@ -78,7 +103,7 @@ def _numbers(counts: Counter[str], form: Format) -> dict[str, float]:
     return {text: value for text, value in values if not math.isnan(value)}
 
 
-def _format(texts: Sequence[str]) -> Format | None:
+def format_of(texts: Sequence[str]) -> Format | None:
     """The number or date format of distinct cells that aren't missing, or None where they are words."""
     if not texts:
         return None
@@ -128,11 +153,12 @@ def _words(name: str, counts: Counter[str], texts: Sequence[str], whole: Sequenc
     if unique and not hinted and letters >= _LONG and len(set(map(shape, some))) * 2 > len(some):
         return Unlearnt(name, f"long texts, each of its own shape ({len(texts):,} different ones), not learnt: the column stays, empty")
     if hinted or unique or len(texts) > MOST:
-        return _identifier(name, whole)
+        return identifier(name, whole)
     return _category(name, counts, None)
 
 
-def _identifier(name: str, whole: Sequence[str]) -> Unlearnt:
+def identifier(name: str, whole: Sequence[str]) -> Unlearnt:
+    """A column that is never learnt: each row gets a fresh value like those of `whole`."""
     filled = [text for text in whole if not is_missing(text)]
     distinct = len(set(filled))
     fresh = Fresh.fit(filled)

@@ -25,7 +25,7 @@ _SAMPLE = 500
 _GRID_LEAST = 10
 _TRIED = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "\xa0"), (",", "\u202f"))
 """(decimal sign, thousands separator) in the order in which they are preferred where several fit."""
-_PLAIN = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?").fullmatch
+PLAIN = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?").fullmatch
 _BEFORE, _AFTER = r"([$€£¥₹\s]*)", r"([%°€$£¥₹\s]*)"
 
 
@@ -133,7 +133,7 @@ class NumberFormat:
 
     def parse(self, texts: Sequence[str]) -> np.ndarray:
         if (self.decimal, self.thousands, self.prefix, self.suffix) == (".", "", "", ""):
-            out = np.array([float(text) if _PLAIN(text) else math.nan for text in texts], dtype=np.float64)
+            out = np.array([float(text) if PLAIN(text) else math.nan for text in texts], dtype=np.float64)
         else:
             out = np.array([self._one(text) for text in texts], dtype=np.float64)
         if not self.digits:

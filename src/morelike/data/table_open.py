@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from .text_tables import is_pairs
 
 SUFFIXES = (".csv", ".tsv", ".tab")
 _ASIDE = ("readme", "license", "licence", "copying", "notice", "citation")
+_BESIDE = {"rules": "rules.toml", "facts": "facts.tsv"}
+"""Settings of the codec, and the files beside a table that they are read from."""
 _CLASSES, _NUMBERS = 100, 20
 _HEAD = 1 << 18
 _FILES = frozenset(["file", "filename", "file_name", "path", "image"])
@@ -39,7 +42,7 @@ def found_table(name: str, files: Files, kind: str | None, alone: bool) -> list[
     forced = kind == "table"
     if kind is not None and not forced:
         return []
-    names = [file for file in files.sizes if alone or not _aside(file)]
+    names = [file for file in files.sizes if alone or not (_aside(file) or plain_name(file).name in _BESIDE.values())]
     ending = {file: plain_name(file).suffix.lower() for file in names}
     if forced and alone:
         chosen = [file for file in names if ending[file] in SUFFIXES or is_text(files, file)]
@@ -96,10 +99,21 @@ def open_tables(name: str, files: Files, chosen: Sequence[str], forced: bool = F
         notes.append(f"the column {names[place]!r} says the official split; it is no part of the table")
         names, cells = [*names[:place], *names[place + 1 :]], np.delete(cells, place, axis=1)
     split = split_indices(marks)
+    settings = _beside(files, chosen)
+    notes += [f"{Path(path).name} beside the table gives its {key} (codec.{key}=none: not)" for key, path in settings.items()]
     why = "a table: asked for" if forced else f"a table: {_RULE}"
     return Source(
-        name, "table", Cells(names, cells), _columns(names, cells), split if is_official(split) else None, tuple(notes), why_kind=why
-    )
+        name, "table", Cells(names, cells), _columns(names, cells), split if is_official(split) else None, tuple(notes), why_kind=why,
+        settings=settings,
+    )  # fmt: skip
+
+
+def _beside(files: Files, chosen: Sequence[str]) -> dict[str, str]:
+    """The files of rules and facts in the folder of the first table; none in a zip."""
+    table = files.local(chosen[0])
+    if table is None or table.name in _BESIDE.values():
+        return {}
+    return {key: str(table.parent / name) for key, name in _BESIDE.items() if (table.parent / name).is_file()}
 
 
 def _joined(sheets: dict[str, Sheet], notes: list[str]) -> tuple[list[str], list[np.ndarray]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ..data.loader import Dataset, Order, Windows, encode_all, encode_stream, ta
 from ..data.open import open_source
 from ..data.source import Column, Source
 from ..data.split import Split, make_split
+from ..data.table import TableCodec
 from ..data.text import TextCodec
 from ..data.text_shared import shared_pairs
 from .recast import COLUMN_CODECS, Codecs, recast
@@ -40,7 +41,7 @@ class Prepared:
     validation: Dataset
     holdout: Dataset
     said: tuple[str, ...] = ()
-    """What was changed to suit the codecs of a model that exists, in sentences."""
+    """What was changed to suit the codecs of a model that exists, and the rules of a table, in sentences."""
     recast: bool = False
     """Whether the codecs are those of such a model."""
 
@@ -110,6 +111,10 @@ def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: 
         settings = _settings(source, recipe, split.train)
         codec, conditions = _codec(source, settings, split.train), _conditions(source, recipe, settings, split.train)
 
+    if isinstance(codec, TableCodec):
+        said += codec.describe_rules()
+        split = replace(split, train=split.train[codec.obeys(take(source.items, split.train))])
+
     def encoded(rows: np.ndarray) -> Dataset:
         if source.ordered and isinstance(codec, TextCodec):
             return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
@@ -128,9 +133,11 @@ def raw_column(column: Column, rows: np.ndarray) -> Any:
 
 def _settings(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, Any]:
     """The codec's settings: texts that answer texts are learnt in byte pairs where nothing else is said and the extra is there, in one
-    vocabulary with what they quote."""
+    vocabulary with what they quote. Rules and facts that lie beside a table are taken."""
     chosen = source.conditions if recipe.condition is None else recipe.condition
     told = [source.columns[name] for name in chosen if name in source.columns and source.columns[name].kind == "text"]
+    if source.kind == "table":
+        return {**source.settings, **recipe.codec}
     if source.kind != "text" or not told or not find_spec("tokenizers"):
         return recipe.codec
     settings = {"unit": "bpe", **recipe.codec}

@@ -14,7 +14,7 @@ def table_facts(codec: Codec) -> TableFacts | None:
     """What judges must know of a table's columns; None for other kinds of data."""
     if not isinstance(codec, TableCodec):
         return None
-    return TableFacts(codec.names, frozenset(column.name for column in codec.columns if not column.fields))
+    return TableFacts(codec.names, codec.unlearnt)
 
 
 def side_by_side(evidence: Evidence) -> TablePicture | None:

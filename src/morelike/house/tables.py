@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,19 +26,28 @@ def fields_of(codec: TableCodec, where: Mapping[str, str]) -> tuple[Tensor, Tens
 
     Raises Refused for a column that is not learnt, UnknownName or BadInput for a value that the model can't write.
     """
-    values, known, place = np.zeros(len(codec.spec.fields), np.float32), np.zeros(len(codec.spec.fields), bool), 0
-    for column in codec.columns:
-        width = len(column.fields)
-        if column.name in where:
-            text = where[column.name]
-            if not width:
-                raise Refused(f"{column.name} is not learnt, so nothing follows from it: {column.describe()}")
-            if isinstance(column, CategoryColumn) and text not in column.values:
-                raise UnknownName(f"value of {column.name}", text, column.values)
-            coded = column.encode([text])
-            written = str(column.decode(coded)[0])
-            if column.unseen([text]) or written != text:
-                raise BadInput(f"{text!r} is no value of {column.name} that the model can write; the nearest is {written!r}")
-            values[place : place + width], known[place : place + width] = coded[0], True
-        place += width
+    values, known = np.zeros(len(codec.spec.fields), np.float32), np.zeros(len(codec.spec.fields), bool)
+    for name, text in where.items():
+        column, place, way = codec.view(name)
+        if not column.fields:
+            raise Refused(f"{name} is not learnt, so nothing follows from it: {column.describe()}")
+        if isinstance(column, CategoryColumn):
+            text = _category(name, text, column.values, way)
+        coded = column.encode([text])
+        written = str(column.decode(coded)[0])
+        if column.unseen([text]) or written != text:
+            raise BadInput(f"{text!r} is no value of {name} that the model can write; the nearest is {written!r}")
+        if known[place].any() and not np.array_equal(values[place], coded[0]):
+            raise BadInput(f"{name} = {where[name]} doesn't go with what the other columns are fixed to")
+        values[place], known[place] = coded[0], True
     return torch.from_numpy(values), torch.from_numpy(known)
+
+
+def _category(name: str, text: str, coded: Sequence[str], way: Callable[[str], str]) -> str:
+    """The one coded value that gives a visible one."""
+    found = [value for value in coded if way(value) == text]
+    if not found:
+        raise UnknownName(f"value of {name}", text, {way(value) for value in coded})
+    if len(found) > 1:
+        raise Refused(f"{len(found):,} values give {name} = {text} by a rule; fix one of them: {', '.join(found[:4])}")
+    return found[0]

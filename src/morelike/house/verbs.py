@@ -90,11 +90,14 @@ def _toml(value: Any) -> str:
 
 
 def check(
-    data: Any, *, kind: str | None = None, seed: int = 0, condition: list[str] | None = None, offline: bool = False
-) -> dict[str, Any]:
-    """What was understood of the data, as `morelike check --json` prints it. Raises BadInput in a sentence."""
+    data: Any, *, kind: str | None = None, seed: int = 0, condition: list[str] | None = None, offline: bool = False,
+    pairs: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """What was understood of the data, as `morelike check --json` prints it; `pairs`: settings as `key=value`. Raises BadInput in a
+    sentence."""
     in_memory = not isinstance(data, (str, Path))
-    recipe = Recipe.parse({"data": "memory" if in_memory else str(data), "kind": kind, "seed": seed, "condition": condition})
+    values = {"data": "memory" if in_memory else str(data), "kind": kind, "seed": seed, "condition": condition}
+    recipe = recipe_from(values, pairs)
     prepared = prepare(recipe, data if in_memory else None, offline=offline)
     return understood(prepared.source, prepared.split, {"x": prepared.codec, **prepared.conditions}, smallest(prepared))
 
