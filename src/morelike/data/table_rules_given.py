@@ -172,13 +172,16 @@ def _ranged(one: Range, texts: np.ndarray) -> Ranged:
     low = -math.inf if form is None or one.min is None else _limit(one, one.min, form)
     high = math.inf if form is None or one.max is None else _limit(one, one.max, form)
     if low > high:
-        raise BadInput(f"the rules contradict themselves: {one.column} has min = {one.min} above max = {one.max}.")
-    said = [f"at least {one.min}"] * (one.min is not None) + [f"at most {one.max}"] * (one.max is not None)
-    said += [f"a multiple of {one.multiple_of:g}"] * (one.multiple_of is not None)
+        raise BadInput(f"the rules contradict themselves: {one.column} has min = {_plain(one.min)} above max = {_plain(one.max)}.")
     values = [str(value) for value in one.values or ()]
-    said += [f"one of {shown(values)}"] * bool(values) + ["never missing"] * (not one.missing)
+    limits = {"at least": one.min, "at most": one.max, "a multiple of": one.multiple_of, "one of": shown(values) or None}
+    said = [f"{word} {_plain(limit)}" for word, limit in limits.items() if limit is not None] + ["never missing"] * (not one.missing)
     step = 0 if form is None or one.multiple_of is None else _step(one, one.multiple_of, form)
     return Ranged(one.column, form, (low, high), step, values, one.missing, f"{one.column} is {', '.join(said) or 'anything'}")
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _limit(one: Range, value: float | datetime | date | str, form: Format) -> float:
