@@ -1,8 +1,9 @@
-"""Rules between columns: whatever is drawn obeys, rows that obey come back to the letter, what is learnt is true, what can't be is refused."""
+"""Rules between columns: whatever is drawn obeys, what obeys comes back to the letter, what is learnt is true, what can't be is refused."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from morelike.data.table_rules_map import Determined
 from morelike.data.table_rules_offset import ALONE, Above
 from morelike.house.prepare import prepare
 from morelike.house.recipe import Recipe
-from morelike.house.tables import fields_of
+from morelike.judges.scores import Shown
+from morelike.judges.table_kept import KeptScores
 from morelike.testing import check_codec
 
 DRAWS = 100_000
@@ -256,7 +258,9 @@ def test_rows_that_break_a_given_rule_are_left_out_and_said() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(*[st.sampled_from(["", "a", "b | c", "b", "c | d", "NA", "é"])] * 3), min_size=20, max_size=60), st.integers(0, 1000))
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["", "a", "b | c", "b", "c | d", "NA", "é"])] * 3), min_size=20, max_size=60), st.integers(0, 1000)
+)
 def test_only_combinations_seen_are_drawn_and_pairs_determine(rows: list[tuple[str, str, str]], seed: int) -> None:
     gives = {(a, b): c for a, b, c in rows}
     cells = table(a=[a for a, _, _ in rows], b=[b for _, b, _ in rows], c=[gives[a, b] for a, b, _ in rows])
@@ -360,9 +364,18 @@ def test_visible_columns_are_told_from_coded_ones(codec: TableCodec) -> None:
     for name, instead in (("end", "fix begin instead"), ("total", "fix fare or tip instead")):
         with pytest.raises(Refused, match=instead):
             codec.view(name)
-    known = fields_of(codec, {"model": "model 3a", "zone": "zone 5"})[1]
-    assert [field.name for field, one in zip(codec.spec.fields, known.tolist(), strict=True) if one] == ["zone", "make + model"]
-    assert fields_of(codec, {"town": "?"})[1].sum() == 1
+
+
+def test_the_share_of_rows_that_obey_is_a_score(codec: TableCodec) -> None:
+    broken = RIDES.cells.copy()
+    broken[:60, 4] = "0.01"
+    scores = KeptScores(codec.rules.kept, broken)
+    empty = np.arange(0)
+    floor = scores.measure(Shown("holdout", empty, {}, items=RIDES.cells))["rules-kept"]
+    assert floor.value == pytest.approx(0.9)
+    assert floor.low is not None
+    assert floor.low < 0.9
+    assert scores.measure(Shown("generated", empty, {}, items=codec.decode(codec.encode(broken))))["rules-kept"].value == 1.0
 
 
 # Refusals
@@ -401,6 +414,13 @@ def test_visible_columns_are_told_from_coded_ones(codec: TableCodec) -> None:
 def test_rules_that_contradict_or_cannot_be_coded_are_refused(rules: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         TableCodec.fit(RIDES, rules=rules)
+
+
+def test_the_rules_of_the_page_are_valid() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    read = read_rules(tomllib.loads(example))
+    assert all(getattr(read, section) for section in type(read).model_fields)
 
 
 def test_files_of_rules_say_what_is_wrong(tmp_path: Path) -> None:

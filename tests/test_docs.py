@@ -78,6 +78,7 @@ def _my_texts(folder: Path) -> None:
     ages, cities = rng.integers(18, 90, 120), rng.choice(["Bern", "Basel", "Zug"], 120)
     table = "".join(f"{age},{city},{age * 7.5 + 100:.1f}\n" for age, city in zip(ages, cities, strict=True))
     (folder / "my-table.csv").write_text("age,city,rent\n" + table, encoding="utf-8")
+    (folder / "my-rules.toml").write_text('[[range]]\ncolumn = "age"\nmin = 0\n', encoding="utf-8")
     rows = [{"text": a, "label": "warm" if "warm" in a else "cold"} for a, _ in pairs]
     (folder / "my-labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

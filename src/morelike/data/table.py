@@ -89,7 +89,7 @@ class TableCodec(Codec):
         rules that can't be coded.
         """
         whole = getattr(items, "whole", items)
-        cells = _rows(items)
+        cells = rows_of(items)
         names = whole.names if isinstance(whole, Cells) else tuple(f"column {number}" for number in range(1, cells.shape[1] + 1))
         if not len(cells):
             raise BadInput("the table has no rows to learn from.")
@@ -135,7 +135,7 @@ class TableCodec(Codec):
 
     def obeys(self, items: Items) -> np.ndarray:
         """(N,) bool: which rows obey the rules that were given."""
-        return self.rules.kept(_rows(items), given=True)
+        return self.rules.kept(rows_of(items), given=True)
 
     def view(self, name: str) -> tuple[ColumnCode, slice, Callable[[str], str]]:
         """The coded column that a visible one can be told from, the place of its fields in a row, and what makes the visible cell of a
@@ -164,7 +164,7 @@ class TableCodec(Codec):
 
     def encode(self, items: Items) -> np.ndarray:
         """(N,F) float32. Raises BadInput where rows have another number of cells."""
-        cells = _rows(items)
+        cells = rows_of(items)
         if cells.shape[1] != len(self.names):
             shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
             raise BadInput(f"rows of {cells.shape[1]} cells don't fit a model of {len(self.names)} columns ({shown}).")
@@ -221,11 +221,11 @@ class TableCodec(Codec):
 
     def draw(self, items: Items, path: Path, columns: int | None = None) -> None:
         """Writes one PNG: a small histogram a column, at most 24 of them."""
-        cells = self.rules.shrink(_rows(items))
+        cells = self.rules.shrink(rows_of(items))
         draw_columns([(column, cells[:, number]) for number, column in enumerate(self.columns) if column.fields], path, columns)
 
 
-def _rows(items: Items) -> np.ndarray:
+def rows_of(items: Items) -> np.ndarray:
     """(N,C) array of `str`."""
     if isinstance(items, Cells):
         return items.cells

@@ -16,7 +16,7 @@ from ..core.abilities import Density
 from ..core.contract import Codec, Trainable
 from ..core.noise import Noise
 from ..core.spec import Tokens, elements, lift, lift_all, sequential, spatial
-from ..data.loader import Dataset, Order
+from ..data.loader import Dataset, Order, take
 from ..judges.copying import copy_rules
 from ..judges.extractor import Extractor, raw_pca, raw_vectors
 from ..judges.ladder import LARGEST, Evidence, Labelled, climb
@@ -100,7 +100,7 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
         training_texts=training_texts(data) if text else None,
         likelihoods=likelihoods(package, data, baselines) if text else None,
         pairs=pairs_of(package, data, precision) if text else None,
-        table=table_facts(data.codec),
+        table=table_facts(data.codec, take(data.source.items, data.split.holdout)),
     )
     result = climb(evidence)
     return Judged(result, verdict(result), evidence, time.perf_counter() - began)

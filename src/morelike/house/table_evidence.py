@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from ..core.contract import Codec
-from ..data.table import TableCodec
+from ..data.source import Items
+from ..data.table import TableCodec, rows_of
 from ..judges.ladder import Evidence
 from ..judges.report_table import TablePicture, table_picture
 from ..judges.table_codes import TableCodes
 from ..judges.table_groups import TableFacts
 
 
-def table_facts(codec: Codec) -> TableFacts | None:
-    """What judges must know of a table's columns; None for other kinds of data."""
+def table_facts(codec: Codec, heldout: Items = None) -> TableFacts | None:
+    """What judges must know of a table's columns, and of its rules where held-out rows are given; None for other kinds of data."""
     if not isinstance(codec, TableCodec):
         return None
-    return TableFacts(codec.names, codec.unlearnt)
+    told = heldout is not None and codec.rules.rules
+    return TableFacts(codec.names, codec.unlearnt, rules=(codec.rules.kept, rows_of(heldout)) if told else None)
 
 
 def side_by_side(evidence: Evidence) -> TablePicture | None:

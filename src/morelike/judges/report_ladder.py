@@ -64,6 +64,7 @@ WORDINGS = (
     Wording(("trend",), "Trend error", "Percent: how differently pairs of columns go together, on average.", _FIDELITY),
     Wording(("sample",), "Told apart", "How well boosted trees tell generated rows from real ones; 0.5 is not at all.", _FIDELITY, True),
     Wording(("train",), "Use for training", "How well trees taught by generated rows name classes of held-out ones.", _CLASSES, True),
+    Wording(("rules",), "Rules kept", "Share of rows that obey all rules between columns, given and learnt.", _FIDELITY, True),
     Wording(("closest",), "Closest record", "Share of rows nearer to a training row than to a held-out one; 0.5 is none.", _COPYING, True),
     Wording(("copies",), "Copies", "Share of examples that stand out as near to one single training item.", _COPYING),
     Wording(("memory",), "Memory", "How drawn the examples are to training items rather than to unseen ones: 0 not at all, 1 all copied.",

@@ -10,6 +10,7 @@ from ..core.errors import Refused
 from .membership import MEMBERSHIP, MembershipScores, membership_rules
 from .scores import Group, Rule
 from .table_codes import Table, TableCodes
+from .table_kept import KEPT, Keeps, KeptScores
 from .table_marginals import THREE, MarginalScores, marginal_rules
 from .table_scores import (
     AUC,
@@ -41,6 +42,8 @@ class TableFacts:
     """Columns that the codec doesn't learn: identifiers, free text, constants."""
     target: str | None = None
     """The column of classes; without one it is looked for (`class_column`)."""
+    rules: tuple[Keeps, Table] | None = None
+    """Where there are rules: which rows obey them all, and the held-out rows (h,C) as they are written."""
 
 
 def table_groups(facts: TableFacts, training: Table, heldout: Table, seed: int) -> Iterator[tuple[list[str], Callable[[], Group]]]:
@@ -50,6 +53,9 @@ def table_groups(facts: TableFacts, training: Table, heldout: Table, seed: int) 
     except Refused as reason:
         yield list(all_rules()), partial(_refuse, reason)
         return
+    if facts.rules is not None:
+        keeps, written = facts.rules
+        yield [KEPT], lambda: KeptScores(keeps, written)
     target = facts.target if facts.target is not None else class_column(codes)
     yield [SHAPE, TREND], lambda: ShapeScores(codes, training, seed)
     yield [THREE], lambda: MarginalScores(codes, training, seed)
