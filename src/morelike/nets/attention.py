@@ -78,12 +78,12 @@ class Cache:
     @property
     def keys(self) -> Tensor:
         """(B,G,T,E)."""
-        return self.store.keys[:, :, self.first : self.last]
+        return self.store.keys.narrow(2, self.first, self.last - self.first)
 
     @property
     def values(self) -> Tensor:
         """(B,G,T,E)."""
-        return self.store.values[:, :, self.first : self.last]
+        return self.store.values.narrow(2, self.first, self.last - self.first)
 
     def rows(self, index: Tensor) -> Cache:
         """The cache of the rows `index`."""
@@ -97,15 +97,20 @@ class Cache:
         """With more places (B,G,k,E) at the end."""
         if keys.requires_grad:
             return Cache.of(torch.cat((self.keys, keys), 2), torch.cat((self.values, values), 2))
-        end, store, cache = self.last + keys.shape[2], self.store, self
+        cache = self.opened(keys.shape[2])
+        start = cache.last - keys.shape[2]
+        cache.store.keys[:, :, start : cache.last] = keys
+        cache.store.values[:, :, start : cache.last] = values
+        return cache
+
+    def opened(self, count: int) -> Cache:
+        """With `count` more places at the end, in which nothing is written yet."""
+        store, end = self.store, self.last + count
         frozen = store.keys.is_inference() and not torch.is_inference_mode_enabled()
         if frozen or store.keys.requires_grad or store.filled != self.last or end > store.keys.shape[2]:
-            cache = self._roomier(keys.shape[2])
-            store, end = cache.store, cache.last + keys.shape[2]
-        store.keys[:, :, cache.last : end] = keys
-        store.values[:, :, cache.last : end] = values
+            return self._roomier(count).opened(count)
         store.filled = end
-        return Cache(store, cache.first, end)
+        return Cache(store, self.first, end)
 
     def _roomier(self, more: int) -> Cache:
         batch, groups, length, width = self.keys.shape
@@ -129,7 +134,7 @@ def rotate(x: Tensor, by: Tensor) -> Tensor:
     return torch.view_as_real(torch.view_as_complex(x.view(*x.shape[:3], -1, 2)) * by).view(x.shape)
 
 
-_LEAST = torch.finfo(torch.float32).eps
+LEAST = torch.finfo(torch.float32).eps
 """What torch adds to a mean square."""
 
 
@@ -138,7 +143,7 @@ def normed(x: Tensor, gain: Tensor | None = None) -> Tensor:
     if torch.is_grad_enabled():
         return F.rms_norm(x, x.shape[-1:], gain)
     # the same in half the kernels: one id a call spends most of its time on starting them
-    scaled = x * torch.rsqrt((x * x).sum(-1, keepdim=True).mul_(1 / x.shape[-1]).add_(_LEAST))
+    scaled = x * torch.rsqrt((x * x).sum(-1, keepdim=True).mul_(1 / x.shape[-1]).add_(LEAST))
     return scaled if gain is None else scaled.mul_(gain)
 
 

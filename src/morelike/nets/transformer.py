@@ -15,6 +15,7 @@ from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, quotabl
 from .attention import Block, Cache, CrossAttention, Layout, normed, turns
 from .blocks import Dropout
 from .condition import ConditionEncoder, as_table
+from .decode_step import DecodeStep
 from .pointer import Pointer, Quotable
 
 
@@ -69,13 +70,15 @@ class CausalState:
     mask: Tensor | None
     source: Quotable | None
     seen: int
+    quick: DecodeStep | None = None
+    """What takes one id more, where it applies."""
 
     def rows(self, index: Tensor) -> CausalState:
         """The state of the rows `index`."""
         vector, mask = (None if part is None else part[index] for part in (self.vector, self.mask))
         caches, others = (tuple(cache.rows(index) for cache in held) for held in (self.caches, self.others))
         source = None if self.source is None else self.source.rows(index)
-        return CausalState(caches, vector, others, mask, source, self.seen)
+        return CausalState(caches, vector, others, mask, source, self.seen, self.quick)
 
 
 class CausalTransformer(nn.Module):
@@ -144,14 +147,19 @@ class CausalTransformer(nn.Module):
 
     def step(self, ids: Tensor, state: CausalState) -> tuple[Tensor, CausalState]:
         """Logits (B,V) after ids (B,k) more, and the new state. What lies further back than the Spec's length is forgotten."""
+        count, most = ids.shape[1] + (state.seen == 0), self.spec.shape[0]
+        if state.caches and len(state.caches[0]) + count > most:
+            short = tuple(cache.latest(max(1, most - count)) for cache in state.caches)
+            state = replace(state, caches=short)
+        exact = not (self.training or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"))
+        if state.quick is not None and count == 1 and exact:
+            logits, caches = state.quick(ids[:, 0], state.caches, state.seen, state.vector)
+            return logits, replace(state, caches=caches, seen=state.seen + 1)
         embedded = self.embed(ids)
         if state.seen == 0:
             embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
-        most = self.spec.shape[0]
+            state = replace(state, quick=DecodeStep.of(self.embed, self.blocks, self.head))
         embedded = embedded[:, -most:]
-        if state.caches and len(state.caches[0]) + embedded.shape[1] > most:
-            short = tuple(cache.latest(max(1, most - embedded.shape[1])) for cache in state.caches)
-            state = replace(state, caches=short)
         layout = Layout(*embedded.shape[:2])
         rows, caches = self._through(embedded, layout, state)
         last = rows.view(*embedded.shape[:2], -1)[:, -1]
