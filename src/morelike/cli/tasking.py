@@ -127,6 +127,44 @@ def translate(folder: str, words: Words, out: str | None, as_json: bool, audienc
             print(" ".join(line.splitlines()))
 
 
+@dataclass(frozen=True, slots=True)
+class Restyling:
+    """What a text is to become."""
+
+    to: Sequence[str]
+    given: Sequence[str]
+    n: int
+    strength: float
+
+
+def restyle(folder: str, words: Words, asked: Restyling, as_json: bool, audience: RichAudience) -> None:
+    """Writes a text under another label."""
+    wish = words.wish()
+    to, given = pairs(asked.to, "--to", "label=3"), pairs(asked.given, "--from", "label=3")
+    text = words.read(audience, needed="there is no text to restyle: give one, or --file")
+    found = opened(folder, words.device).restyle(
+        text, to, asked.n, asked.strength, from_=given, where=wish.where, seed=wish.seed
+    )
+    _say(audience, found["notes"])
+    if as_json:
+        show.as_json(found)
+        return
+    for variant in found["variants"]:
+        print(variant["text"])
+    audience.say(found["how"])
+    for name, one in [("the text itself", found["source"]), *((str(number), one) for number, one in enumerate(found["variants"], 1))]:
+        audience.say(f"{name}: {_measures(one)}")
+
+
+def _measures(one: dict[str, Any]) -> str:
+    """What is known of a restyled text, in words."""
+    parts = [f"p(new label) {one['style']:.3f}"] if one["style"] is not None else []
+    parts.append(f"words kept {one['words_kept']:.0%}")
+    parts += [f"chrF {one['chrf']:.1f}"] if one["chrf"] is not None else []
+    parts += [f"{one['nats_per_character']:.2f} nats per character"] if one["nats_per_character"] is not None else []
+    return ", ".join(parts)
+
+
 def explain(folder: str, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
     """Shows how surprising each piece of a text is."""
     wish = words.wish()

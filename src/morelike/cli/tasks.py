@@ -103,6 +103,35 @@ def translate(  # noqa: PLR0913  # typer reads the options from the signature
 
 
 @app.command()
+def restyle(  # noqa: PLR0913  # typer reads the options from the signature
+    *,
+    model: ModelPath,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", show_default=False)] = None,
+    to: Annotated[list[str], typer.Option("--to", metavar="NAME=VALUE", help="the new label: label=caption", show_default=False)],
+    file: File = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="NAME=VALUE", help="the text's own label; by default the model says it", show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
+    strength: Annotated[
+        float, typer.Option("--strength", help="share of the words that are written anew; or how far the latent may stray")
+    ] = 0.5,
+    where: Fixed = None,
+    seed: Seed = 0,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a text under another label, with as much of it as can be kept."""
+    from . import tasking
+    from .audience import RichAudience
+
+    words = tasking.Words(None if file is not None else text, file, where or (), seed=seed, device=device)
+    tasking.restyle(model, words, tasking.Restyling(to, given or (), n, strength), as_json, RichAudience(quiet))
+
+
+@app.command()
 def explain(
     *,
     model: ModelPath,

@@ -15,6 +15,7 @@ NEEDS = {
     "restore": (("infills",), ("continues",)),
     "translate": (("continues",),),
     "explain": (("continues",),),
+    "restyle": (("encodes",), ("infills",), ("continues",)),
     "interpolate": (("encodes",), ("prior",)),
     "classify": (("density",),),
     "fix columns of a table": (("infills",),),
@@ -29,7 +30,10 @@ def generator(package: Package, task: str) -> Generator:
     if isinstance(model, Generator) and has(type(model), NEEDS[task]):
         return model
     name = package.recipe.model or type(model).__name__
-    raise Refused(f"{name} can't {task}; families that can: {', '.join(families(NEEDS[task]))}")
+    able, spec = families(NEEDS[task]), type(model.spec).__name__.lower()
+    # first of all those that take this kind of data
+    able = [other for other in able if spec in registry.FAMILIES[other].specs] or able
+    raise Refused(f"{name} can't {task}; families that can: {', '.join(able)}")
 
 
 def has(family: type, groups: Sequence[Sequence[str]]) -> bool:

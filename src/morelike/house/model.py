@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused
 from ..maths.decoding import cut_at
-from . import able, bayes, between, judging, package, tables, texts
+from . import able, bayes, between, judging, package, restyle, tables, texts
 from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
@@ -132,6 +132,15 @@ class Model:
         wish = texts.Wish(where or {}, seed, constraint, stop, dials)
         found, _ = texts.translate(self.package, [lines] if isinstance(lines, str) else lines, wish)
         return found[0] if isinstance(lines, str) else found
+
+    def restyle(
+        self, text: str, to: Mapping[str, Any], n: int = 1, strength: float = restyle.STRENGTH, *, from_: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None, seed: int = 0,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A text under another class label, to={"label": "caption"}, as `morelike restyle --json` prints it: n texts, each with its style
+        and what it kept. `from_` is the text's own label; by default the model says it. `strength`: the share that is written anew."""
+        wish = texts.Wish(where or {}, seed)
+        return restyle.restyle(self.package, text, to, from_ or {}, n, strength, wish)
 
     def explain(self, text: str, where: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How surprising each piece of a text is, in nats given those before it, as `morelike explain --json` prints it."""
