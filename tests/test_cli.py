@@ -14,17 +14,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import morelike
 from conftest import TINY, Runner
 from morelike.cli.audience import Pace, RichAudience, duration, losses
+from morelike.cli.drawing import pairs
 from morelike.core.errors import BadInput
 from morelike.data.category import CategoryCodec
 from morelike.data.image import ImageCodec
 from morelike.house import writing
+from morelike.house.judging import smallest
+from morelike.house.prepare import prepare
 from morelike.training.loop import Trainer
 
 VERBS = (
     "check", "train", "sample", "judge", "compare", "models", "info", "verify", "doctor",
-    "extend", "restore", "translate", "explain", "interpolate", "classify",
+    "extend", "restore", "translate", "restyle", "explain", "interpolate", "classify",
 )  # fmt: skip
 
 
@@ -228,6 +232,34 @@ def test_malformed_gates_are_refused_at_once(trained: Path, morelike_cli: Runner
     ended = morelike_cli("judge", trained, "--min", "recall")
     assert ended.code == 2
     assert "drawing" not in ended.err
+
+
+def test_gates_on_scores_that_there_are_not_are_refused_before_drawing(trained: Path, morelike_cli: Runner) -> None:
+    ended = morelike_cli("judge", trained, "--min", "recal.raw-pca64=0.1")
+    assert ended.code == 2
+    assert "did you mean 'recall.raw-pca64'" in ended.err
+    assert "drawing" not in ended.err
+    model = morelike.load(trained)
+    known = smallest(prepare(model.package.recipe)).keys()
+    assert all({name, name.rpartition("-")[0]} & known for name in model.card["scores"])
+
+
+def test_a_name_may_hold_an_equals_sign() -> None:
+    assert pairs(["a=b=1=2"], "--where", "x=1", ["a=b"]) == {"a=b": "1=2"}
+    assert pairs(["a=b=1"], "--where", "x=1", ["a", "a=b"]) == {"a": "b=1"}
+    assert pairs(["a=b=1", " c = d "], "--where", "x=1") == {"a": "b=1", "c": "d"}
+    for wrong in ("a", "a=", "=b", " =b", "a= "):
+        with pytest.raises(BadInput, match="NAME=VALUE"):
+            pairs([wrong], "--where", "x=1")
+
+
+def test_a_column_whose_name_holds_an_equals_sign_is_fixed(morelike_cli: Runner, tmp_path: Path) -> None:
+    rows = "".join(f"{'pqr'[n % 3]},{'uv'[n % 2]}\n" for n in range(60))
+    (tmp_path / "t.csv").write_text("a=b,city\n" + rows)
+    assert morelike_cli("train", tmp_path / "t.csv", "--model", "bayesnet", "--no-judge", "--out", tmp_path / "m").code == 0
+    ended = morelike_cli("sample", tmp_path / "m", "-n", 5, "--where", "a=b=q", "--where", "city=u", "--out", tmp_path / "s.csv")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "s.csv").read_text().splitlines()[1:] == ["q,u"] * 5
 
 
 def test_compare_side_by_side(trained: Path, own_model: Path, morelike_cli: Runner) -> None:

@@ -385,6 +385,8 @@ def test_a_bad_shape_is_refused_with_its_place(shape: Any, words: str) -> None:
         (lambda: regex("a|aa", RUNS, RUN_PIECES), "exactly 4 ids satisfies"),
         (lambda: slots([["a"], ["ax"]], STOPS, PIECES), "not all of 'ax' can be written.*row 1"),
         (lambda: slots([["aaa"], ["aaa", "bbbb"]], STOPS, PIECES), "'aaa', 'bbbb' take at least 6 ids.*room for 5"),
+        (lambda: slots([["aaaa", "bbbb", "abab", "baba", "a" * 50]] * 2, STOPS, PIECES), "^'aaaa', 'bbbb', 'abab' and 2 more take"),
+        (lambda: slots([["a" * 50]] * 2, STOPS, PIECES), r"^'a{37}\.\.\.' take"),
         (lambda: spans([b"ab", b""], STOPS, PIECES), "is empty.*row 1"),
         (lambda: spans([b"ab", b"xyz"], STOPS, PIECES), "no part of the text .* vocabulary"),
     ],

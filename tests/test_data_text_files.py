@@ -97,6 +97,13 @@ def test_binary_files_are_refused_by_name(tmp_path: Path) -> None:
         open_source(written(tmp_path / "a.txt.gz", gzip.compress(PROSE.encode())[:200]))
 
 
+def test_the_line_of_the_first_control_byte_is_said(tmp_path: Path) -> None:
+    for name, ending, pack in (("a.txt", b"\n", bytes), ("b.txt.gz", b"\n", gzip.compress), ("c.txt", b"\r\n", bytes)):
+        raw = (b"a line of text" + ending) * 100_000 + (b"and \0 one\1" + ending) * 60_000
+        with pytest.raises(BadInput, match="control bytes that no text has, the first in line 100,001"):
+            open_source(written(tmp_path / name, pack(raw)))
+
+
 def test_gzip_is_read_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.txt.gz", gzip.compress(PROSE.encode()))
     assert "".join(open_source(path).items) == PROSE

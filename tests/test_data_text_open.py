@@ -191,6 +191,24 @@ def test_fields_that_nobody_knows_are_refused_by_name(tmp_path: Path) -> None:
     assert named.conditions == ("german",)
 
 
+def test_a_number_among_texts_is_refused_with_its_line(tmp_path: Path) -> None:
+    for key, place in (("text", 7), ("text", 150), ("source", 7)):
+        values: list[dict[str, object]] = [{"source": text, "text": text.upper()} for text in SENTENCES * 10]
+        values[place][key] = 5
+        with pytest.raises(BadInput, match=rf"a\.jsonl, line {place + 1}: {key} is 5, but a text is expected"):
+            open_source(write(tmp_path / "a.jsonl", rows(*values)))
+    gaps = open_source(write(tmp_path / "b.jsonl", rows(*({"text": text} for text in SENTENCES), {"text": None})))
+    assert len(gaps.items) == len(SENTENCES)
+
+
+def test_a_table_read_as_plain_text_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "id\tcode\n" + "".join(f"{n}\tk{n % 7}\n" for n in range(60)))
+    for kind in ("text", "lines"):
+        assert any("read as plain text, as asked for" in note for note in open_source(path, kind=kind).notes)
+    plain = open_source(write(tmp_path / "a.txt", "\n".join(SENTENCES)), kind="text")
+    assert not any("plain text" in note for note in plain.notes)
+
+
 def test_tables_of_pairs(tmp_path: Path) -> None:
     pairs = "".join(f"{text}\t{text.upper()}\n" for text in SENTENCES)
     bare = open_source(write(tmp_path / "a.tsv", pairs))

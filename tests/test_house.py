@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import morelike
 from morelike.core.errors import BadInput, MorelikeError, Refused, UnknownName
 from morelike.data.category import CategoryCodec
+from morelike.data.vector import VectorCodec
 from morelike.house import run
 from morelike.house.audience import Silent
 from morelike.house.lock import start_over
@@ -108,6 +110,23 @@ def test_a_class_is_asked_for_by_name_only(tmp_path: Path) -> None:
     for wrong in (0, "0", 4, "4"):
         with pytest.raises(UnknownName, match="Known: 1, 2, 3"):
             encode_value(codec, wrong, "label")
+
+
+@pytest.mark.parametrize("wrong", ["nan", "inf", float("-inf"), "three"])
+def test_a_number_asked_for_is_finite(wrong: Any) -> None:
+    codec = VectorCodec.fit(np.arange(4.0)[:, None])
+    assert encode_value(codec, "1.5", "size").item() == 0
+    with pytest.raises(BadInput, match=r"size is a (finite )?number, and .* is none"):
+        encode_value(codec, wrong, "size")
+
+
+def test_steps_are_training_steps_and_a_setting_of_that_name_has_its_place(tmp_path: Path) -> None:
+    texts = [f"the {word} is {other}" for word in ("sun", "moon", "star") for other in ("warm", "cold", "old", "new", "far")] * 2
+    model = morelike.train(texts, model="masked", size="xs", out=tmp_path / "run", judge=False, steps=3, **{"settings.steps": 5})
+    recipe = model.package.recipe
+    assert (recipe.train.steps, recipe.settings["steps"]) == (3, 5)
+    with pytest.raises(BadInput, match="steps"):
+        morelike.train(texts, model="gru", out=tmp_path / "none", steps=0)
 
 
 def test_another_recipe_is_named_and_more_needs_no_steps(tmp_path: Path) -> None:

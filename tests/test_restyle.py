@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import make_dataclass, replace
 from pathlib import Path
@@ -174,7 +175,7 @@ def test_families_with_the_abilities_restyle(name: str) -> None:
         nats = -float(log_prob(torch.from_numpy(model.codec.encode([one["text"]])).long(), {"label": torch.tensor([[1]])}).detach())
         assert one["nats_per_character"] == pytest.approx(nats / len(one["text"]), rel=1e-4)
     else:
-        order = [one["style"] * one["words_kept"] for one in found["variants"]]
+        order = [one["style"] * one["words_kept"] * math.exp(-one["nats_per_character"]) for one in found["variants"]]
         assert order == sorted(order, reverse=True)
 
 

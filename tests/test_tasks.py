@@ -24,6 +24,7 @@ from morelike.core.noise import Noise
 from morelike.core.spec import Array, Tokens
 from morelike.data.category import CategoryCodec
 from morelike.data.text import TextCodec
+from morelike.data.text_items import passages
 from morelike.data.vector import VectorCodec
 from morelike.house import heat_page, writing
 from morelike.house.build import build
@@ -168,6 +169,16 @@ def test_a_prompt_beyond_the_context_is_cut_and_said(writer: Model) -> None:
     assert found.whole() == writer.extend(long[-window:], length=5)
     assert writer.stream("the red", length=2).notes == []
     assert "'é'" in writer.stream("thé red").notes[0]
+
+
+def test_a_running_text_says_what_decides_its_length() -> None:
+    codec = TextCodec.fit(passages("text", [" ".join(LINES * 4)])[0])
+    model = Model(packaged("gru", codec))
+    with pytest.raises(Refused, match=rf"fills its window of {codec.window} ids; `extend` with --length"):
+        model.sample(1, constraint="regex:[a-z]{3}")
+    with pytest.raises(Refused, match="as many ids as --length says"):
+        model.extend("the", length=5, constraint="regex:[a-z]{3}")
+    assert re.fullmatch("[a-z]{3}", model.extend("the", length=3, constraint="regex:[a-z]{3}")[0])
 
 
 def test_wrong_wishes_are_refused_before_drawing(writer: Model) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ..data.text import TextCodec
 from ..house import writing
 from ..house.model import check_count, load
 from ..house.recipe import parse_value
+from ..house.sampling import names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Drawn:
 
 def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     """Draws and writes; texts are to be printed where no place is named. What is wrong with the place is said before anything is drawn."""
-    where = pairs(asked.where, "--where", "label=3")
+    where = where_of(folder, asked.where)
     dials = dials_of(asked.dials)
     check_count(n)
     model = load(folder)
@@ -57,12 +58,22 @@ def dials_of(texts: Sequence[str]) -> dict[str, Any]:
     return {name: parse_value(text) for name, text in pairs(texts, "the dial", "temperature=0.8").items()}
 
 
-def pairs(texts: Sequence[str], what: str, example: str) -> dict[str, str]:
-    """{name: value} of NAME=VALUE. Raises BadInput for a text that is none; `what` and `example` are for the sentence."""
+def where_of(folder: str, texts: Sequence[str], what: str = "--where") -> dict[str, str]:
+    """{name: value} of conditions or columns of the model in `folder`, as they were typed. Raises BadInput for no NAME=VALUE."""
+    several = any(text.count("=") > 1 for text in texts)
+    return pairs(texts, what, "label=3", names_of(load(folder).package) if several else ())
+
+
+def pairs(texts: Sequence[str], what: str, example: str, known: Collection[str] = ()) -> dict[str, str]:
+    """{name: value} of NAME=VALUE, split at the first equals sign that leaves a `known` name, else at the first. Raises BadInput for a
+    text that is none; `what` and `example` are for the sentence."""
     found = {}
     for text in texts:
-        name, equals, value = text.partition("=")
-        if not (equals and name.strip() and value.strip()):
+        parts = text.split("=")
+        splits = [("=".join(parts[:cut]).strip(), "=".join(parts[cut:]).strip()) for cut in range(1, len(parts))]
+        splits = [(name, value) for name, value in splits if name and value]
+        if not splits or not parts[0].strip():
             raise BadInput(f"{what} {text!r} is not NAME=VALUE, as in {example}")
-        found[name.strip()] = value.strip()
+        name, value = next((split for split in splits if split[0] in known), splits[0])
+        found[name] = value
     return found

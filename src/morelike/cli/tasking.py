@@ -14,7 +14,7 @@ from ..house.model import Model, load
 from ..maths.decoding import DIALS
 from . import heat, show
 from .audience import RichAudience
-from .drawing import dials_of, pairs
+from .drawing import dials_of, where_of
 
 _PROMPT_SHOWN = 2000
 
@@ -52,8 +52,9 @@ class Words:
             raise BadInput(needed)
         return self.text or ""
 
-    def wish(self) -> texts.Wish:
-        where = pairs(self.where, "--where", "label=3")
+    def wish(self, folder: str) -> texts.Wish:
+        """How the model in `folder` is to go about it."""
+        where = where_of(folder, self.where)
         return texts.Wish(where, self.seed, self.constraint, self.stop, dials_of(self.dials))
 
 
@@ -64,7 +65,7 @@ def opened(folder: str, device: str) -> Model:
 
 def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
     """Continues a text; the first of the texts appears as it is drawn."""
-    wish, prompt = words.wish(), words.read(audience)
+    wish, prompt = words.wish(folder), words.read(audience)
     found = texts.extension(opened(folder, words.device).package, prompt, n, length, wish)
     _say(audience, found.notes)
     if as_json:
@@ -85,7 +86,7 @@ def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool,
 
 def restore(folder: str, words: Words, n: int, gap_length: int | None, as_json: bool, audience: RichAudience) -> None:
     """Fills the gaps of a text."""
-    wish = words.wish()
+    wish = words.wish(folder)
     text = words.read(audience, needed=f"there is no text: give a sentence with a gap, {texts.GAP}, in it, or --file")
     found = texts.restore(opened(folder, words.device).package, text, n, gap_length, wish)
     _say(audience, found["notes"])
@@ -101,7 +102,7 @@ def restore(folder: str, words: Words, n: int, gap_length: int | None, as_json: 
 
 def translate(folder: str, words: Words, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Translates a text, or a file line by line."""
-    wish = words.wish()
+    wish = words.wish(folder)
     place = None if out is None else writing.file_for(out)
     if words.text is None and words.file is None:
         if sys.stdin.isatty():
@@ -139,8 +140,8 @@ class Restyling:
 
 def restyle(folder: str, words: Words, asked: Restyling, as_json: bool, audience: RichAudience) -> None:
     """Writes a text under another label."""
-    wish = words.wish()
-    to, given = pairs(asked.to, "--to", "label=3"), pairs(asked.given, "--from", "label=3")
+    wish = words.wish(folder)
+    to, given = where_of(folder, asked.to, "--to"), where_of(folder, asked.given, "--from")
     text = words.read(audience, needed="there is no text to restyle: give one, or --file")
     found = opened(folder, words.device).restyle(
         text, to, asked.n, asked.strength, from_=given, where=wish.where, seed=wish.seed
@@ -167,7 +168,7 @@ def _measures(one: dict[str, Any]) -> str:
 
 def explain(folder: str, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
     """Shows how surprising each piece of a text is."""
-    wish = words.wish()
+    wish = words.wish(folder)
     place = None if html is None else writing.file_for(html)
     text = words.read(audience, needed="there is no text to explain: give one, or --file")
     model = opened(folder, words.device)
@@ -195,7 +196,7 @@ class Ends:
 
 def interpolate(folder: str, ends: Ends, n: int, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Goes from one item to another: prints texts and rows, writes pictures."""
-    where = pairs(ends.where, "--where", "label=3")
+    where = where_of(folder, ends.where)
     model = opened(folder, ends.device)
     kind = model.codec.kind
     place = None
@@ -222,7 +223,7 @@ def classify(folder: str, item: str | None, asked: dict[str, Any], as_json: bool
     """Names the class of an item, or says how well held-out data is classified. `asked`: data, where, device, offline."""
     if item is not None and asked["data"] is not None:
         raise BadInput("give an item to classify or --data, not both")
-    where = pairs(asked["where"], "--where", "label=3")
+    where = where_of(folder, asked["where"])
     model = opened(folder, asked["device"])
     found = model.classify(item, data=asked["data"], where=where, audience=audience, offline=asked["offline"])
     if as_json:

@@ -175,10 +175,11 @@ def judge(
     from .audience import RichAudience
 
     wanted = gates or []
+    asked = {gate.rpartition("=")[0] for gate in wanted}
     # malformed gates are refused before the work
-    failing({gate.rpartition("=")[0]: {"refused": ""} for gate in wanted}, wanted)
+    failing({name: {"refused": ""} for name in asked}, wanted)
     audience = RichAudience(quiet)
-    found = load(model).to(device).judge(data, audience=audience, offline=offline)
+    found = load(model).to(device).judge(data, audience=audience, offline=offline, needed=asked)
     failed = failing(found["scores"], wanted)
     if as_json:
         show.as_json(found)

@@ -120,8 +120,11 @@ def read_text(files: Files, name: str, limit: int = WHOLE) -> Read:
     """
     first, sample = _sample(files, name)
     encoding = detect(first, sample)
-    if any(first.startswith(magic) for magic in _MAGIC) or _binary(sample, encoding):
-        raise BadInput(f"{name} isn't text: it holds control bytes that no text has. Give a text file, or take this one out.")
+    if any(first.startswith(magic) for magic in _MAGIC):
+        raise BadInput(f"{name} isn't text: it begins like a picture, an archive or another binary file. Give a text file.")
+    if _binary(sample, encoding):
+        where = f"the first in line {_first_control(files, name):,}"
+        raise BadInput(f"{name} isn't text: it holds control bytes that no text has, {where}. Give a text file, or take this one out.")
     decoding = _Decoding(encoding)
     parts: list[str] = []
     spill: Spill | None = None
@@ -226,6 +229,17 @@ def _binary(sample: bytes, encoding: Encoding) -> bool:
     if encoding.name.startswith(("utf-16", "utf-32")):
         return False
     return len(sample) - len(sample.translate(None, _CONTROLS)) > _CONTROL_SHARE * len(sample)
+
+
+def _first_control(files: Files, name: str) -> int:
+    """The line of the first control byte that no text has, from 1."""
+    passed = 0
+    for block in blocks(files, name):
+        place = next((place for place, byte in enumerate(block) if byte in _CONTROLS), None)
+        if place is not None:
+            return passed + block.count(b"\n", 0, place) + 1
+        passed += block.count(b"\n")
+    return passed + 1
 
 
 class _Decoding:

@@ -120,6 +120,8 @@ def _tables(name: str, files: Files, names: Sequence[str], how: tuple[str, _Read
 def open_text(name: str, files: Files, file: str, kind: str | None) -> Source:
     """One text file: a running text, or a list where its lines look like one or `kind` is "lines"."""
     read = read_text(files, file)
+    if kind is not None and plain_name(file).suffix.lower() in _NOT_RUNNING:
+        read.notes.append(f"{file} is read as plain text, as asked for: what stands between its fields and any header are learnt too")
     listed, why = is_list(read.text) if kind is None else (kind == "lines", "asked for")
     if listed:
         return _lines(name, file, read.text, why, read.notes)

@@ -56,6 +56,9 @@ def roles(name: str, records: Sequence[Record]) -> Roles:
     def first(names: Iterable[str]) -> str | None:
         return next((fields[known] for known in names if known in fields and _is_text(records, fields[known])), None)
 
+    for known in (*TARGETS, *SOURCES, *PLAIN):
+        if known in fields:
+            _no_stray(records, fields[known])
     x = first(TARGETS) or first(PLAIN)
     label = next((fields[known] for known in LABELS if known in fields and fields[known] != x), None)
     source = first(SOURCES) or (first(known for known in PLAIN if fields.get(known) != x) if x else None)
@@ -77,6 +80,16 @@ def _is_text(records: Sequence[Record], key: str) -> bool:
     values = [record.values[key] for record in records[:100] if record.values.get(key) is not None]
     flat = [part for value in values for part in (value if isinstance(value, list) else [value])]
     return bool(flat) and all(isinstance(part, str) for part in flat)
+
+
+def _no_stray(records: Sequence[Record], key: str) -> None:
+    """Raises BadInput, naming the row, for a number or an object in a field whose other values are mostly texts."""
+    values = [(record, record.values[key]) for record in records if record.values.get(key) is not None]
+    stray = [(record, value) for record, value in values if not isinstance(value, (str, list))]
+    if stray and len(stray) * 2 < len(values):
+        record, value = stray[0]
+        rows = "1 row has" if len(stray) == 1 else f"{len(stray):,} rows have"
+        raise BadInput(f"{record.where}: {key} is {str(value)[:40]}, but a text is expected, in quotes ({rows} none). Mend or remove it.")
 
 
 def prose(values: Sequence[str], least: int = PROSE_LETTERS) -> bool:

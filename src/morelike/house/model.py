@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from ..core.contract import Codec, Generator
-from ..core.errors import BadInput, Refused
+from ..core.errors import BadInput, Refused, UnknownName
 from ..maths.decoding import cut_at
 from . import able, bayes, between, judging, package, restyle, tables, texts
 from .audience import Audience, Silent
@@ -172,12 +172,21 @@ class Model:
         self.package.model.to(device_of(device))
         return self
 
-    def judge(self, data: Any = None, *, audience: Audience | None = None, offline: bool = False) -> dict[str, Any]:
+    def judge(
+        self, data: Any = None, *, audience: Audience | None = None, offline: bool = False, needed: Iterable[str] = ()
+    ) -> dict[str, Any]:
         """Scores between floor and ceiling, and the verdict, as `morelike judge --json` prints them.
 
         `data`: as for `train`; by default the recipe's own source. Writes `report.html` and the card's scores where the model lies.
+        `needed`: names of scores that must be there; UnknownName is raised before anything is drawn.
         """
-        return self.judge_prepared(self._opened(data, offline), audience or Silent())
+        prepared = self._opened(data, offline)
+        known = judging.smallest(prepared).keys() | self.card.get("scores", {}).keys()
+        for name in needed:
+            # the learned features' names end in a digest that isn't known yet
+            if not {name, name.rpartition("-")[0]} & known:
+                raise UnknownName("score", name, known)
+        return self.judge_prepared(prepared, audience or Silent())
 
     def _opened(self, data: Any, offline: bool) -> Prepared:
         """The recipe's own data, or other data taken like it. Raises BadInput where it can't be opened."""

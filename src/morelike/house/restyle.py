@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -65,9 +66,9 @@ def restyle(
     """{"source": measures of the text itself, "from", "to", "how", "variants": [measures], "notes"}: at most `n` texts, the best first.
 
     Measures are {"text", "style": p(new label | text) by Bayes' rule, "words_kept", "chrf", "nats_per_character" under the new label};
-    those that need a likelihood are None where the model has none. Of 32 texts the best are those with the largest product of style
-    and words kept (the fillings of gaps, of which `n` are made, are not chosen from). `strength` is the share of words that are
-    written anew, or how far the latent may stray.
+    those that need a likelihood are None where the model has none. Of 32 texts the best are those with the largest product of style,
+    words kept and likelihood per character (the fillings of gaps, of which `n` are made, are only put in order). `strength` is the
+    share of words that are written anew, or how far the latent may stray.
     """
     wish = wish or Wish()
     model, codec = generator(package, "restyle"), codec_of(package, "restyle")
@@ -91,7 +92,8 @@ def restyle(
         raise Refused("nothing that was drawn is a text: try another --seed or --strength")
     source, *variants = work.measured(text, [text, *texts])
     if source["style"] is not None:
-        variants.sort(key=lambda one: -one["style"] * one["words_kept"])
+        # style, content and fluency, as Krishna, Wieting, Iyyer 2020, arXiv:2010.05700, section 4, multiply them
+        variants.sort(key=lambda one: -one["style"] * one["words_kept"] * math.exp(-one["nats_per_character"]))
     return {
         "source": source, "from": {change.label: work.change.old}, "to": {change.label: change.new}, "how": how,
         "variants": variants[:n], "notes": notes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,12 @@ def checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in dials}
 
 
+def names_of(package: Package) -> list[str]:
+    """The names that `where` may hold: the model's conditions and its table's columns."""
+    columns = package.codec.names if package.codec.kind == "table" else ()  # type: ignore[attr-defined]
+    return [*package.conditions, *columns]
+
+
 def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
     """n rows of each condition: the value asked for, else classes drawn from the training histogram and other values from the kept
     held-out ones, each row by its own noise.
@@ -91,8 +98,7 @@ def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int
     codecs, histograms = package.conditions, package.card.get("histograms", {})
     for name in where:
         if name not in codecs:
-            columns = package.codec.names if package.codec.kind == "table" else ()  # type: ignore[attr-defined]
-            raise UnknownName("column" if columns else "condition", name, [*codecs, *columns])
+            raise UnknownName("column" if package.codec.kind == "table" else "condition", name, names_of(package))
     found = {}
     for name, codec in codecs.items():
         if name in where:
@@ -129,9 +135,12 @@ def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
         return torch.from_numpy(np.asarray(codec.encode([str(value)]))).long()
     if codec.kind == "vector":
         try:
-            return torch.from_numpy(np.asarray(codec.encode([[float(value)]])))
+            number = float(value)
         except (TypeError, ValueError) as error:
             raise BadInput(f"{name} is a number, and {value!r} is none") from error
+        if not math.isfinite(number):
+            raise BadInput(f"{name} is a finite number, and {value!r} is none; leave it out to have it drawn")
+        return torch.from_numpy(np.asarray(codec.encode([[number]])))
     names = getattr(codec, "names", ())
     if not isinstance(value, str) or value not in names:
         value = str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -97,6 +98,17 @@ def constraint_of(package: Package, rule: Rule | None, spec: Tokens, condition: 
     return rule.constraint(spec, codec_of(package, "write under a constraint").pieces(), texts)
 
 
+@contextmanager
+def _about_length(spec: Tokens, what: str) -> Iterator[None]:
+    """Adds to a constraint's refusal what a model of running text does about length."""
+    try:
+        yield
+    except Refused as error:
+        if spec.stop is not None:
+            raise
+        raise Refused(f"{error}; a model of running text {what}") from error
+
+
 def draw_under(package: Package, n: int, condition: Mapping[str, Tensor], wish: Wish) -> Tensor:
     """(n,T) ids as `sampling.draw` draws them, under `wish.constraint`. Raises Refused, before a draw, where nothing satisfies it."""
     model = generator(package, "write under a constraint")
@@ -107,7 +119,8 @@ def draw_under(package: Package, n: int, condition: Mapping[str, Tensor], wish: 
     parts = []
     for own, noise, count in chunks(model, n, condition, wish.seed, CHUNK_OF_IDS):
         held = constraint_of(package, rule, model.spec, own)
-        parts.append(decode(model, model.spec, own, noise=noise, dials=dials, constraint=held).cpu()[:count])
+        with _about_length(model.spec, f"fills its window of {model.spec.shape[0]:,} ids; `extend` with --length writes another number"):
+            parts.append(decode(model, model.spec, own, noise=noise, dials=dials, constraint=held).cpu()[:count])
     return torch.cat(parts)
 
 
@@ -151,10 +164,11 @@ def extension(package: Package, text: str, n: int, length: int | None, wish: Wis
     notes += drawn_conditions(package, condition, wish.where)
     rule = None if wish.constraint is None else parse(wish.constraint)
     prefix = torch.tensor([ids] * n, dtype=torch.int64, device=model.device).view(n, len(ids))
-    steps = extend(
-        model, codec.spec, prefix, condition, noise=Noise(wish.seed, n, path=("sample",)).to(model.device), length=wanted,
-        dials=dials_of(model, wish.dials), constraint=constraint_of(package, rule, codec.spec, condition),
-    )  # fmt: skip
+    with _about_length(codec.spec, "writes as many ids as --length says, no fewer"):
+        steps = extend(
+            model, codec.spec, prefix, condition, noise=Noise(wish.seed, n, path=("sample",)).to(model.device), length=wanted,
+            dials=dials_of(model, wish.dials), constraint=constraint_of(package, rule, codec.spec, condition),
+        )  # fmt: skip
     pieces = codec.pieces()
     return Extension(steps, [Letters(pieces, wish.stop) for _ in range(n)], notes)
 

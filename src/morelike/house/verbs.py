@@ -32,14 +32,15 @@ __all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "rec
 
 
 def train(
-    data: Any, model: str | type[Trainable] | None = None, *, minutes: float | None = None, seed: int = 0, size: str | None = None,
-    out: str | Path | None = None, judge: bool = True, **settings: Any,
+    data: Any, model: str | type[Trainable] | None = None, *, minutes: float | None = None, steps: int | None = None, seed: int = 0,
+    size: str | None = None, out: str | Path | None = None, judge: bool = True, **settings: Any,
 ) -> Model:  # fmt: skip
     """Learns the data's distribution and returns the trained Model.
 
     `data`: a built-in name, a path, an array, (x, labels) or {"x": ..., "label": ...}. `model`: a family's name or a
     class of one's own; None = the kind's best. `size`: "s" by default. `settings`: any recipe key, as on the command line
-    (batch=64, condition=[...]); start=PATH continues from a saved model, with tune="adapter" by a low-rank add-on to it.
+    (batch=64, condition=[...]); `steps` are training steps, as `--steps`, and a family's own setting of that name is
+    **{"settings.steps": 8}; start=PATH continues from a saved model, with tune="adapter" by a low-rank add-on to it.
     Raises BadInput, UnknownName or Refused, each in a sentence.
     """
     in_memory = not isinstance(data, (str, Path))
@@ -49,7 +50,7 @@ def train(
     values |= {key: settings.pop(key) for key in ("condition", "kind", "device") if key in settings}
     if isinstance(values.get("condition"), str):
         values["condition"] = [] if values["condition"] == "none" else values["condition"].split(",")
-    values["train"] = {"minutes": minutes}
+    values["train"] = {"minutes": minutes, "steps": steps}
     if "start" in settings:
         values["start"] = str(settings.pop("start"))
     pairs = [f"{key}={_toml(value)}" for key, value in settings.items()]

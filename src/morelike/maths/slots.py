@@ -18,6 +18,8 @@ MOST_SLOTS = 10
 _MOST_BYTES = 2000
 _MOST_CELLS = 1 << 26
 _NEVER = 1 << 30
+_NAMED, _SHOWN = 3, 40
+"""Strings that a sentence names, and characters that it shows of each."""
 
 
 def slots(rows: Sequence[Sequence[str]], spec: Tokens, pieces: Sequence[bytes]) -> Constraint:
@@ -73,7 +75,8 @@ class SlotMachine:
         return found
 
     def why_not(self, length: int) -> str:
-        named = ", ".join(repr(string.decode()) for string in self.strings)
+        named = ", ".join(map(_short, self.strings[:_NAMED]))
+        named += f" and {self.bits - _NAMED} more" if self.bits > _NAMED else ""
         least = int(self.least[self.start])
         if least >= _NEVER:
             return f"not all of {named} can be written with this model's vocabulary"
@@ -105,6 +108,11 @@ class SlotMachine:
         source = np.repeat(np.arange(len(moves)), [move.shape[1] for move in moves])
         target, gain = np.concatenate(moves, axis=1).astype(np.int64)
         return source, target, gain
+
+
+def _short(string: bytes) -> str:
+    text = string.decode()
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
 def _aho_corasick(strings: Sequence[bytes]) -> tuple[Ints, Ints]:
