@@ -21,15 +21,15 @@ import torch
 
 from morelike.data.loader import take
 from morelike.house.model import Model, load
-from morelike.house.prepare import Prepared, prepare, raw_column
+from morelike.house.prepare import Prepared, prepare
 from morelike.judges.content import chrf, words_kept
 from morelike.tasks.rivals import MOST_ITEMS, rivals, thinned
 
 
 def labelled(data: Prepared, label: str, names: Sequence[str], rows: np.ndarray) -> tuple[list[str], np.ndarray]:
     """(texts, the number of the label of each)."""
-    values = raw_column(data.source.columns[label], rows)
-    return list(take(data.source.items, rows)), np.array([names.index(str(value)) for value in values])
+    column = data.source.columns[label]
+    return list(take(data.source.items, rows)), np.array([names.index(column.categories[int(value)]) for value in column.values[rows]])
 
 
 def some_of_each(model: Model, texts: Sequence[str], own: np.ndarray, most: int) -> list[int]:

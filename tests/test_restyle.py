@@ -94,7 +94,7 @@ def test_infilling_draws_the_spans_anew_under_the_new_label_only() -> None:
     assert (rows[:, [0, 3]] == torch.tensor([0, 2])).all()
     assert (rows[:, 5:] == STOP).all()
     assert (rows[:, [1, 2, 4]] % 2 == 0).all()
-    assert len(rows.unique(dim=0)) > 10
+    assert len(rows.unique(dim=0)) > 5
 
 
 def test_gaps_are_filled_from_the_left_with_what_is_likely_under_the_new_label() -> None:
@@ -223,7 +223,7 @@ WRONG = [
     ({}, {}, {}, "one label"),
     ({"label": "caption"}, {"label": "caption"}, {}, "already"),
     ({"label": "caption"}, {}, {"where": {"label": "play"}}, "what changes"),
-    ({"label": "caption"}, {}, {"n": 33}, "between 1 and 32"),
+    ({"label": "caption"}, {}, {"n": 17}, "between 1 and 16"),
     ({"label": "caption"}, {}, {"strength": 0.0}, "share above 0"),
 ]
 

@@ -66,8 +66,8 @@ def restyle(
     """{"source": measures of the text itself, "from", "to", "how", "variants": [measures], "notes"}: at most `n` texts, the best first.
 
     Measures are {"text", "style": p(new label | text) by Bayes' rule, "words_kept", "chrf", "nats_per_character" under the new label};
-    those that need a likelihood are None where the model has none. Of 32 texts the best are those with the largest product of style,
-    words kept and likelihood per character (the fillings of gaps, of which `n` are made, are only put in order). `strength` is the
+    those that need a likelihood are None where the model has none. Of 16 texts (4 where gaps are filled) the best are those with the
+    largest product of style, words kept and likelihood per character. `strength` is the
     share of words that are written anew, or how far the latent may stray.
     """
     wish = wish or Wish()
@@ -165,7 +165,7 @@ class _Work:
         if isinstance(self.model, Infills):
             return restyling.by_infilling(self.model, spec, ids, gone, new, noise), how
         assert isinstance(self.model, Continues)
-        return restyling.by_gaps(self.model, spec, ids, gone, new, n, noise), f"{how}, from left to right"
+        return restyling.by_gaps(self.model, spec, ids, gone, new, max(n, restyling.FILLED), noise), f"{how}, gap by gap"
 
     def measured(self, source: str, texts: Sequence[str]) -> list[dict[str, Any]]:
         """The measures of each text."""

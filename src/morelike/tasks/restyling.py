@@ -15,10 +15,14 @@ from ..core.abilities import Continues, Density, Encodes, Infills, Prior
 from ..core.errors import Refused
 from ..core.noise import Noise
 from ..core.spec import Tokens
+from ..maths.constraint import Constraint
 from . import restoring
+from .continuing import AnyButStop
 
-CANDIDATES = 32
+CANDIDATES = 16
 """Sequences made at once, from which the best are kept."""
+FILLED = 4
+"""Sequences made by filling gaps, which takes longer, where fewer are asked for."""
 _LONGER = 2
 """A gap is filled with so many ids more or less than it had."""
 _BATCH = 128
@@ -55,7 +59,7 @@ def chosen(found: Sequence[float], strength: float) -> list[int]:
 @torch.no_grad()
 def by_latent(model: Encodes, spec: Tokens, ids: Sequence[int], old: Given, new: Given, strength: float, noise: Noise) -> Tensor:
     """(n,T) decoded under the new condition from the latent under the old one: first as it is; then, where the model has a prior, from
-    points between it and draws of the prior, ever further away, at most a share `strength` of the variance (n = 32, else 1)."""
+    points between it and draws of the prior, ever further away, at most a share `strength` of the variance (n = 16, else 1)."""
     x = _padded(spec, [ids]).to(_device(model))
     z = model.encode(x, old)
     if isinstance(model, Prior) and z.is_floating_point():
@@ -67,7 +71,7 @@ def by_latent(model: Encodes, spec: Tokens, ids: Sequence[int], old: Given, new:
 
 @torch.no_grad()
 def by_infilling(model: Infills, spec: Tokens, ids: Sequence[int], gone: Sequence[Span], new: Given, noise: Noise) -> Tensor:
-    """(32,T) with the ids of the spans `gone` drawn anew under the new condition, as many as there were."""
+    """(16,T) with the ids of the spans `gone` drawn anew under the new condition, as many as there were."""
     x = _padded(spec, [ids] * CANDIDATES).to(_device(model))
     known = torch.ones_like(x, dtype=torch.bool)
     for first, last in gone:
@@ -77,19 +81,22 @@ def by_infilling(model: Infills, spec: Tokens, ids: Sequence[int], gone: Sequenc
 
 @torch.no_grad()
 def by_gaps(model: Continues, spec: Tokens, ids: Sequence[int], gone: Sequence[Span], new: Given, n: int, noise: Noise) -> Tensor:
-    """(n,T) with the spans `gone` filled by `restoring.restore` under the new condition, one after another from the left; what follows
-    a gap is the old sequence still. Touching spans are one gap. Raises Refused where a gap finds no filling."""
+    """(n,T) with the spans `gone` filled by `restoring.restore` under the new condition, one after another from the left: each so that it
+    goes with what stands before it and with what is kept up to the next. Touching spans are one gap. Raises Refused where a gap finds
+    no filling."""
+    endless = Tokens(spec.shape, spec.vocab, None)
+    held, gaps = Constraint([AnyButStop(spec)], endless), _joined(gone)
+    nexts = [*(first for first, _ in gaps[1:]), len(ids)]
     found = []
     for number in range(n):
-        done: list[int] = []
-        place = 0
-        for first, last in _joined(gone):
-            before, after = (*done, *ids[place:first]), tuple(ids[last:])
-            most = min(last - first + _LONGER, spec.shape[0] - 1 - len(before) - len(after))
-            torn = restoring.Torn((before, after), tuple(range(max(1, last - first - _LONGER), most + 1)))
-            best = restoring.restore(model, spec, torn, 1, new, noise=noise.under(number, first))[0]
-            done, place = [*before, *best.gaps[0]], last
-        found.append([*done, *ids[place:]])
+        done = [*ids[: gaps[0][0]]]
+        for (first, last), until in zip(gaps, nexts, strict=True):
+            most = min(last - first + _LONGER, spec.shape[0] - 1 - len(done) - (len(ids) - last))
+            torn = restoring.Torn((tuple(done), tuple(ids[last:until])), tuple(range(max(1, last - first - _LONGER), most + 1)))
+            own, end = noise.under(number, first), spec if until == len(ids) else endless
+            [best] = restoring.restore(model, end, torn, 1, new, noise=own, constraint=held)
+            done += [*best.gaps[0], *ids[last:until]]
+        found.append(done)
     return _padded(spec, found)
 
 
@@ -111,7 +118,7 @@ def _padded(spec: Tokens, rows: Sequence[Sequence[int]]) -> Tensor:
 
 
 def _many(noise: Noise) -> Noise:
-    """Noise of 32 rows from one row's."""
+    """Noise of 16 rows from one row's."""
     return Noise(int(noise.integers(1 << 62, ())[0]), CANDIDATES)
 
 
