@@ -257,6 +257,6 @@ def test_the_verb_prints_texts_and_says_measures(morelike_cli: Runner, tmp_path:
     assert "words kept" in ended.err
     assert "p(new label)" in ended.err
     assert json.loads(json.dumps(found)) == found
-    (tmp_path / "text.txt").write_text("the red dog sees")
+    (tmp_path / "text.txt").write_text("the red dog sees\n")
     assert morelike_cli("restyle", tmp_path / "model", "--file", tmp_path / "text.txt", "--to", "label=caption", "-n", 2).out == ended.out
     assert "NAME=VALUE" in morelike_cli("restyle", tmp_path / "model", "the dog", "--to", "caption").err

@@ -70,7 +70,8 @@ def restyle(
     largest product of style, words kept and likelihood per character. `strength` is the
     share of words that are written anew, or how far the latent may stray.
     """
-    wish = wish or Wish()
+    # files end in a line end that is no part of the item
+    wish, text = wish or Wish(), text.rstrip("\r\n")
     model, codec = generator(package, "restyle"), codec_of(package, "restyle")
     change = change_of(package, to, given, wish.where)
     if not 1 <= n <= restyling.CANDIDATES:
