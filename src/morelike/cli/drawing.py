@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import BadInput
 from ..data.text import TextCodec
 from ..house import writing
-from ..house.model import check_count, load
+from ..house.model import Model, check_count, load
 from ..house.recipe import parse_value
 from ..house.sampling import names_of
 
@@ -38,10 +38,10 @@ class Drawn:
 
 def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     """Draws and writes; texts are to be printed where no place is named. What is wrong with the place is said before anything is drawn."""
-    where = where_of(folder, asked.where)
     dials = dials_of(asked.dials)
     check_count(n)
     model = load(folder)
+    where = where_of(model, asked.where)
     printed = out is None and isinstance(model.codec, TextCodec)
     name = "samples.csv" if model.codec.kind == "table" else "samples.png"
     place = None if printed else writing.target(out if out is not None else str(Path(folder) / name), model.codec.kind, n)
@@ -58,10 +58,9 @@ def dials_of(texts: Sequence[str]) -> dict[str, Any]:
     return {name: parse_value(text) for name, text in pairs(texts, "the dial", "temperature=0.8").items()}
 
 
-def where_of(folder: str, texts: Sequence[str], what: str = "--where") -> dict[str, str]:
-    """{name: value} of conditions or columns of the model in `folder`, as they were typed. Raises BadInput for no NAME=VALUE."""
-    several = any(text.count("=") > 1 for text in texts)
-    return pairs(texts, what, "label=3", names_of(load(folder).package) if several else ())
+def where_of(model: Model, texts: Sequence[str], what: str = "--where") -> dict[str, str]:
+    """{name: value} of conditions or columns of the model, as they were typed. Raises BadInput for no NAME=VALUE."""
+    return pairs(texts, what, "label=3", names_of(model.package))
 
 
 def pairs(texts: Sequence[str], what: str, example: str, known: Collection[str] = ()) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,9 @@ class Words:
             raise BadInput(needed)
         return self.text or ""
 
-    def wish(self, folder: str) -> texts.Wish:
-        """How the model in `folder` is to go about it."""
-        where = where_of(folder, self.where)
+    def wish(self, model: Model) -> texts.Wish:
+        """How the model is to go about it."""
+        where = where_of(model, self.where)
         return texts.Wish(where, self.seed, self.constraint, self.stop, dials_of(self.dials))
 
 
@@ -65,9 +65,10 @@ def opened(folder: str, device: str) -> Model:
 
 def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
     """Continues a text; the first of the texts appears as it is drawn."""
-    wish, prompt = words.wish(folder), words.read(audience)
-    found = texts.extension(opened(folder, words.device).package, prompt, n, length, wish)
-    _say(audience, found.notes)
+    model = opened(folder, words.device)
+    wish, prompt = words.wish(model), words.read(audience)
+    found = texts.extension(model.package, prompt, n, length, wish)
+    said(audience, found.notes)
     if as_json:
         show.as_json({"prompt": prompt, "texts": found.whole(), "notes": found.notes})
         return
@@ -84,12 +85,19 @@ def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool,
         print("".join(many))
 
 
-def restore(folder: str, words: Words, n: int, gap_length: int | None, as_json: bool, audience: RichAudience) -> None:
+def none_of(options: Mapping[str, Any], why: str) -> None:
+    """Raises BadInput for the first option that was given."""
+    for name, value in options.items():
+        if value:
+            raise BadInput(f"{name} {why}: leave it out")
+
+
+def restore(model: Model, words: Words, n: int, gap_length: int | None, as_json: bool, audience: RichAudience) -> None:
     """Fills the gaps of a text."""
-    wish = words.wish(folder)
+    wish = words.wish(model)
     text = words.read(audience, needed=f"there is no text: give a sentence with a gap, {texts.GAP}, in it, or --file")
-    found = texts.restore(opened(folder, words.device).package, text, n, gap_length, wish)
-    _say(audience, found["notes"])
+    found = texts.restore(model.package, text, n, gap_length, wish)
+    said(audience, found["notes"])
     if as_json:
         show.as_json({"text": text, **found})
         return
@@ -102,20 +110,21 @@ def restore(folder: str, words: Words, n: int, gap_length: int | None, as_json: 
 
 def translate(folder: str, words: Words, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Translates a text, or a file line by line."""
-    wish = words.wish(folder)
+    model = opened(folder, words.device)
+    wish = words.wish(model)
     place = None if out is None else writing.file_for(out)
     if words.text is None and words.file is None:
         if sys.stdin.isatty():
             raise BadInput("there is nothing to translate: give a text, --file or standard input")
         words = Words(None, "-", words.where, words.dials, words.seed, words.constraint, words.stop, words.device)
     lines = reading.lines_of(words.read(audience))
-    package = opened(folder, words.device).package
+    package = model.package
     if len(lines) > 1:
         with audience.watch("translating", sum(bool(line.strip()) for line in lines)) as bar:
             found, notes = texts.translate(package, lines, wish, lambda done: bar.advance(done, {}))
     else:
         found, notes = texts.translate(package, lines, wish)
-    _say(audience, notes)
+    said(audience, notes)
     if place is not None:
         # a translation's own line ends would shift all lines after it
         writing.write_text(place, "".join(f"{' '.join(line.splitlines())}\n" for line in found))
@@ -140,13 +149,12 @@ class Restyling:
 
 def restyle(folder: str, words: Words, asked: Restyling, as_json: bool, audience: RichAudience) -> None:
     """Writes a text under another label."""
-    wish = words.wish(folder)
-    to, given = where_of(folder, asked.to, "--to"), where_of(folder, asked.given, "--from")
+    model = opened(folder, words.device)
+    wish = words.wish(model)
+    to, given = where_of(model, asked.to, "--to"), where_of(model, asked.given, "--from")
     text = words.read(audience, needed="there is no text to restyle: give one, or --file")
-    found = opened(folder, words.device).restyle(
-        text, to, asked.n, asked.strength, from_=given, where=wish.where, seed=wish.seed
-    )
-    _say(audience, found["notes"])
+    found = model.restyle(text, to, asked.n, asked.strength, from_=given, where=wish.where, seed=wish.seed)
+    said(audience, found["notes"])
     if as_json:
         show.as_json(found)
         return
@@ -168,12 +176,12 @@ def _measures(one: dict[str, Any]) -> str:
 
 def explain(folder: str, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
     """Shows how surprising each piece of a text is."""
-    wish = words.wish(folder)
+    model = opened(folder, words.device)
+    wish = words.wish(model)
     place = None if html is None else writing.file_for(html)
     text = words.read(audience, needed="there is no text to explain: give one, or --file")
-    model = opened(folder, words.device)
     found = texts.explain(model.package, text, wish.where)
-    _say(audience, found["notes"])
+    said(audience, found["notes"])
     if place is not None:
         writing.write_text(place, heat_page.page(found, Path(folder).name or str(folder)))
         audience.say(f"heat map: {place}")
@@ -196,14 +204,14 @@ class Ends:
 
 def interpolate(folder: str, ends: Ends, n: int, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Goes from one item to another: prints texts and rows, writes pictures."""
-    where = where_of(folder, ends.where)
     model = opened(folder, ends.device)
+    where = where_of(model, ends.where)
     kind = model.codec.kind
     place = None
     if out is not None or kind == "image":
         place = writing.target(out if out is not None else str(Path(folder) / "interpolation.png"), kind, n)
     items, notes = between.interpolate(model.package, (ends.start, ends.end), n, where, ends.seed)
-    _say(audience, notes)
+    said(audience, notes)
     if place is not None:
         if place.ending == ".png":
             model.codec.draw(items, place.path, n)
@@ -219,20 +227,18 @@ def interpolate(folder: str, ends: Ends, n: int, out: str | None, as_json: bool,
             print(item if isinstance(item, str) else ", ".join(f"{value:.6g}" for value in item))
 
 
-def classify(folder: str, item: str | None, asked: dict[str, Any], as_json: bool, audience: RichAudience) -> None:
-    """Names the class of an item, or says how well held-out data is classified. `asked`: data, where, device, offline."""
+def classify(model: Model, item: str | None, asked: dict[str, Any], as_json: bool, audience: RichAudience) -> None:
+    """Names the class of an item, or says how well held-out data is classified. `asked`: data, where, column, offline."""
     if item is not None and asked["data"] is not None:
         raise BadInput("give an item to classify or --data, not both")
-    where = where_of(folder, asked["where"])
-    model = opened(folder, asked["device"])
-    found = model.classify(item, data=asked["data"], where=where, audience=audience, offline=asked["offline"])
+    found = model.classify(item, audience=audience, **{**asked, "where": where_of(model, asked["where"])})
     if as_json:
         show.as_json(found)
     else:
-        _say(audience, found.get("notes", ()))
+        said(audience, found.get("notes", ()))
         (heat.classified if item is None else heat.one_class)(found)
 
 
-def _say(audience: RichAudience, notes: Sequence[str]) -> None:
+def said(audience: RichAudience, notes: Sequence[str]) -> None:
     for note in notes:
         audience.say(f"note: {note}")

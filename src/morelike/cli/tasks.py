@@ -21,6 +21,15 @@ Fixed = Annotated[
     list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="the conditions of the text: label=play", show_default=False)
 ]
 
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="PATH", help="where the data lies; by default where it was trained on", show_default=False),
+]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", metavar="NAME", help="a table's column of classes; by default the last one", show_default=False),
+]
+
 
 @app.command()
 def extend(  # noqa: PLR0913  # typer reads the options from the signature
@@ -55,12 +64,18 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     model: ModelPath,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT [KEY=VALUE]...", help="a text with gaps, each written ___; then dials", show_default=False),
+        typer.Argument(
+            metavar="TEXT|FILE.csv [KEY=VALUE]...", help="a text with gaps, each written ___, or a table; then dials", show_default=False
+        ),
     ] = None,
     file: File = None,
     n: Annotated[int, typer.Option("-n", help="how many ways to fill the gaps")] = 1,
     gap_length: Annotated[
-        int | None, typer.Option("--gap-length", min=1, help="ids of a gap; by default several are tried", show_default=False)
+        int | None, typer.Option("--gap-length", min=1, help="ids of a gap; by default several are tried (text)", show_default=False)
+    ] = None,
+    best: Annotated[bool, typer.Option("--best", help="fill in the commonest word or the median of 32 draws (tables)")] = False,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE.csv", help="the filled table; with -n FILE-1.csv and on", show_default=False)
     ] = None,
     where: Where = None,
     seed: Seed = 0,
@@ -69,12 +84,18 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill the gaps in a text, the likeliest way first."""
-    from . import tasking
+    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table."""
+    from . import table_tasks, tasking
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, device=device)
-    tasking.restore(model, words, n, gap_length, as_json, RichAudience(quiet))
+    opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    if opened.codec.kind == "table":
+        tasking.none_of({"--gap-length": gap_length, "--where": where, "--constraint": constraint}, "is for texts")
+        table_tasks.restore(opened, words, n, best, out, as_json, audience)
+    else:
+        tasking.none_of({"--best": best, "--out": out}, "is for tables")
+        tasking.restore(opened, words, n, gap_length, as_json, audience)
 
 
 @app.command()
@@ -179,26 +200,89 @@ def interpolate(  # noqa: PLR0913  # typer reads the options from the signature
 
 
 @app.command()
-def classify(
+def classify(  # noqa: PLR0913  # typer reads the options from the signature
     *,
     model: ModelPath,
     item: Annotated[
         str | None,
-        typer.Argument(metavar="ITEM", help="a text, a picture's path, or numbers (after -- if negative)", show_default=False),
+        typer.Argument(metavar="ITEM", help="a text, a picture's path, numbers (after -- if negative), or a CSV file", show_default=False),
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="PATH", help="classify its held-out part; by default the model's own data", show_default=False),
-    ] = None,
+    column: Column = None,
+    data: Data = None,
     where: Where = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE.csv", help="write the rows of a table with their classes", show_default=False)
+    ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
-    """Name the class of an item by Bayes' rule; without one, say how well held-out data is classified."""
-    from . import tasking
+    """Name the class of an item, or of a table's rows, by Bayes' rule; without one, say how well held-out data is classified."""
+    from . import table_tasks, tasking
     from .audience import RichAudience
 
-    asked = {"data": data, "where": where or (), "device": device, "offline": offline}
-    tasking.classify(model, item, asked, as_json, RichAudience(quiet))
+    asked = {"data": data, "where": where or (), "column": column, "offline": offline}
+    opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    if opened.codec.kind == "table" and item is not None and not opened.package.conditions:
+        tasking.none_of({"--where": where, "--data": data}, "has no use for the rows of a file")
+        table_tasks.classify(opened, item, column, out, as_json, audience)
+    else:
+        tasking.none_of({"--out": out}, "is for the rows of a table")
+        tasking.classify(opened, item, asked, as_json, audience)
+
+
+@app.command()
+def detect(  # noqa: PLR0913  # typer reads the options from the signature
+    *,
+    model: ModelPath,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE.csv]", help="rows; by default the held-out ones of the data", show_default=False)
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="COLUMN=VALUE", help="say how well rows with this value are found", show_default=False),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE.csv", help="write the rows with score and rank", show_default=False)
+    ] = None,
+    data: Data = None,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    offline: Offline = False,
+) -> None:
+    """Say how odd the rows of a table are by a model's likelihood, and which cells of the oddest."""
+    from . import table_tasks, tasking
+    from .audience import RichAudience
+
+    asked = {"data": data, "offline": offline}
+    table_tasks.detect(tasking.opened(model, device), file, label, asked, out, as_json, RichAudience(quiet))
+
+
+@app.command()
+def augment(  # noqa: PLR0913  # typer reads the options from the signature
+    *,
+    model: ModelPath,
+    column: Column = None,
+    n: Annotated[
+        int | None, typer.Option("-n", help="rows to add; by default each class is brought up to the largest", show_default=False)
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE.csv", help="write the training rows and the generated ones", show_default=False)
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="write them even where they gain nothing")] = False,
+    data: Data = None,
+    seed: Seed = 0,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    offline: Offline = False,
+) -> None:
+    """Enlarge a table with generated rows, where learners that get them do better on held-out real ones. Exit code 1 where they don't."""
+    from . import table_tasks, tasking
+    from .audience import RichAudience
+
+    asked = {"column": column, "n": n, "data": data, "seed": seed, "offline": offline}
+    if not table_tasks.augment(tasking.opened(model, device), asked, out, anyway, as_json, RichAudience(quiet)):
+        raise typer.Exit(1)

@@ -18,6 +18,8 @@ NEEDS = {
     "restyle": (("encodes",), ("infills",), ("continues",)),
     "interpolate": (("encodes",), ("prior",)),
     "classify": (("density",),),
+    "fill in a table": (("infills",),),
+    "detect": (("density",),),
     "fix columns of a table": (("infills",),),
     "write under a constraint": (("continues",),),
 }

@@ -13,8 +13,24 @@ from torch import Tensor
 
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused, UnknownName
+from ..data.table import Cells
 from ..maths.decoding import cut_at
-from . import able, bayes, between, judging, package, restyle, tables, texts
+from . import (
+    able,
+    augmenting,
+    bayes,
+    between,
+    detecting,
+    imputing,
+    judging,
+    package,
+    ranking,
+    restyle,
+    table_bayes,
+    table_rows,
+    tables,
+    texts,
+)
 from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
@@ -124,6 +140,13 @@ class Model:
         """
         return texts.restore(self.package, text, n, gap_length, texts.Wish(where or {}, seed, constraint, (), dials))
 
+    def impute(
+        self, rows: str | Path | Cells, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any
+    ) -> imputing.Filled:
+        """A CSV file, or cells, with every missing cell filled in given the known cells of its row: n drawn tables, or with `best` one of
+        the commonest words and median numbers. Columns that are not learnt stay. Raises Refused for a model that doesn't `Infills`."""
+        return imputing.restore(self.package, rows, n, best=best, seed=seed, dials=dials, audience=audience or Silent())
+
     def translate(
         self, lines: str | Sequence[str], *, where: Mapping[str, Any] | None = None, seed: int = 0, constraint: str | None = None,
         stop: Sequence[str] = (), **dials: Any,
@@ -152,15 +175,60 @@ class Model:
         return between.interpolate(self.package, (start, end), n, where or {}, seed)[0]
 
     def classify(
-        self, item: Any = None, *, data: Any = None, where: Mapping[str, Any] | None = None, audience: Audience | None = None,
-        offline: bool = False,
+        self, item: Any = None, *, data: Any = None, where: Mapping[str, Any] | None = None, column: str | None = None,
+        audience: Audience | None = None, offline: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """Which class an item is of, by Bayes' rule; without an item, how well held-out data is classified (by default the recipe's), as
-        `morelike classify --json` prints it."""
+        `morelike classify --json` prints it. Of a table's model without conditions the class is a `column` (by default the last one) and
+        the item a CSV file, or cells."""
+        if self.codec.kind == "table" and not self.package.conditions:
+            if where:
+                raise BadInput("rows are classified as they are: there is nothing to fix with --where")
+            if item is not None:
+                return table_bayes.classify_rows(self.package, item, column, audience or Silent()).summary()
+            table_bayes.classifier(self.package, column)
+            return table_bayes.classify_data(self.package, self._opened(data, offline), column, audience or Silent())
+        if column is not None:
+            raise BadInput("--column is for tables that are not conditioned on their class")
         if item is not None:
             return bayes.classify_one(self.package, item, dict(where or {}))
         bayes.classifier(self.package)
         return bayes.classify_data(self.package, self._opened(data, offline), audience or Silent())
+
+    def detect(
+        self, rows: str | Path | Cells | None = None, label: tuple[str, str] | None = None, *, data: Any = None,
+        audience: Audience | None = None, offline: bool = False,
+    ) -> detecting.Detected:  # fmt: skip
+        """How odd the rows of a CSV file, or cells, are: -log p(row) in nats; without rows, the held-out ones of the model's data.
+
+        With a `label`, (column, value), that column is not looked at, and `evaluation` says how well rows with the value are found, beside
+        an isolation forest and boosted trees that learn from the model's training rows. Raises Refused for a model that is no `Density`.
+        """
+        heard = audience or Silent()
+        ruled = table_bayes.classifier(self.package, label[0]) if label is not None else None
+        codec = table_rows.codec_of(self.package, "detect odd rows")
+        able.generator(self.package, "detect")
+        prepared = self._opened(data, offline) if rows is None or ruled is not None else None
+        if rows is None and prepared is not None:
+            rows = Cells(prepared.source.items.names, prepared.source.items[prepared.split.holdout])
+        read = table_rows.Rows.read(codec, rows)  # type: ignore[arg-type]  # there are rows by now
+        found = detecting.detect(self.package, read, heard, None if ruled is None else ruled.target)
+        if ruled is not None and label is not None and prepared is not None:
+            found.evaluation = ranking.evaluate(ruled, read, found.scores, label[1], prepared, heard)
+        return found
+
+    def augment(
+        self, column: str | None = None, n: int | None = None, *, data: Any = None, seed: int = 0, audience: Audience | None = None,
+        offline: bool = False,
+    ) -> augmenting.Augmented:  # fmt: skip
+        """The training rows of a table with n generated ones, by default as many as bring each class of `column` (by default the last) up
+        to the largest; and what they are worth to boosted trees and logistic regression on held-out rows: `recommended` or not."""
+        heard = audience or Silent()
+        table_rows.codec_of(self.package, "augment")
+        prepared = self._opened(data, offline)
+        if prepared.split.fingerprint != self.package.recipe.fingerprint:
+            heard.say("note: this is not the data that the model was trained on: rows that it learnt from may be among those held out")
+        return augmenting.augment(self.package, prepared, column, n, heard, seed)
 
     @property
     def precision(self) -> str:

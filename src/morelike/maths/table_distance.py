@@ -132,3 +132,17 @@ def area_under_curve(positive: Floats, negative: Floats) -> tuple[float, float]:
 
     own, others = placed(positive, negative), 1.0 - placed(negative, positive)
     return float(own.mean()), float(np.sqrt(own.var() / len(own) + others.var() / len(others)))
+
+
+def resampled_areas(scores: Floats, positive: NDArray[np.bool_], weights: NDArray[np.number]) -> tuple[Floats, Floats]:
+    """((B,) areas under the receiver's curve, (B,) average precisions) of scores (N,) that should be higher where `positive` (N,), each
+    item counted as often as `weights` (B,N) say; ties half, and as one threshold. NaN where one side weighs nothing."""
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
+    sides = [np.add.reduceat((weights * side)[:, order].astype(np.float64), starts, axis=1) for side in (positive, ~positive)]
+    hits, misses = (np.cumsum(side, 1) for side in sides)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above = misses[:, -1:] - misses + sides[1] / 2
+        area: Floats = (sides[0] * above).sum(1) / (hits[:, -1] * misses[:, -1])
+        precision: Floats = (sides[0] * np.nan_to_num(hits / (hits + misses))).sum(1) / hits[:, -1]
+    return area, precision

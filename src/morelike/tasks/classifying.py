@@ -15,7 +15,8 @@ from ..core.noise import Noise
 Floats = NDArray[np.float64]
 BINS = 15
 """Of the calibration error, as in Guo et al. 2017."""
-_BATCH = 128
+_BATCH, _ROWS = 128, 4096
+"""Items at once, and rows of a table."""
 _SHARPNESS = (1e-4, 10.0)
 """Of the fit."""
 
@@ -39,6 +40,29 @@ def likelihoods(
             asked = torch.full((len(rows), 1), number, dtype=torch.int64, device=device)
             nats = model.log_prob(x[rows].to(device), {**own, label: asked}, noise=noise)
             found[at : at + len(rows), number] = nats.double().cpu().numpy()
+        advance(at + len(rows))
+    return found
+
+
+@torch.no_grad()
+def joints(
+    model: Density, x: Tensor, field: int, ids: Sequence[int], *, seed: int = 0, advance: Callable[[int], object] = lambda _: None
+) -> Floats:
+    """(N,K) log p(row with the field at ids[k]) in nats, of rows x (N,F) whose own value there is not looked at.
+
+    With equal priors their `posterior` is p(id | the other fields), and their log-sum-exp the row's likelihood without the field. Rows that
+    differ there alone share their noise, where the likelihood needs any.
+    """
+    found = np.empty((len(x), len(ids)))
+    device = getattr(model, "device", torch.device("cpu"))
+    step = max(1, _ROWS // len(ids))
+    for at in range(0, len(x), step):
+        rows = torch.arange(at, min(at + step, len(x)))
+        own = x[rows].repeat_interleave(len(ids), 0).to(device)
+        own[:, field] = torch.tensor(ids, dtype=own.dtype, device=device).repeat(len(rows))
+        index = rows.repeat_interleave(len(ids)).to(device)
+        nats = model.log_prob(own, noise=None if model.tight == "exact" else Noise(seed, index, path=("classify",)))
+        found[at : at + len(rows)] = nats.double().cpu().numpy().reshape(len(rows), len(ids))
         advance(at + len(rows))
     return found
 

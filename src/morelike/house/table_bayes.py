@@ -1,0 +1,175 @@
+"""The verb `classify` for tables: the class is a column of the row, and p(class | the rest) is its share among the row's likelihoods with
+each class in its place.
+
+N rows, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..core.abilities import Density
+from ..core.errors import BadInput
+from ..data.table import Cells, TableCodec
+from ..judges.intervals import around, wilson
+from ..maths.table_distance import area_under_curve
+from ..tasks import classifying, table_rivals
+from ..tasks.rivals import thinned
+from .able import generator
+from .audience import Audience
+from .package import Package
+from .prepare import Prepared
+from .table_features import Features, Target, target_of
+from .table_rows import Rows, beside, codec_of
+
+MOST_JUDGED, MOST_FITTED = 10_000, 2_000
+"""Held-out rows that are classified, and validation rows that the temperature is fitted on."""
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A table model as a classifier."""
+
+    package: Package
+    codec: TableCodec
+    model: Density
+    target: Target
+
+    def joints(self, x: np.ndarray, audience: Audience, what: str = "classifying") -> Floats:
+        """(N,K) log p(row with each class), of coded rows (N,F)."""
+        with audience.watch(what, len(x)) as bar:
+            return classifying.joints(
+                self.model, torch.from_numpy(x), self.target.field, self.target.ids, advance=lambda done: bar.advance(done, {})
+            )
+
+    def posterior(self, joints: Floats, sharpness: float = 1.0) -> Floats:
+        """(N,K) log p(class | the other columns)."""
+        return classifying.posterior(joints, np.ones(len(self.target.ids)), sharpness)
+
+
+def classifier(package: Package, column: str | None = None) -> Ruled:
+    """Raises Refused for a model without a likelihood, of another kind or with conditions, and what `target_of` raises."""
+    codec = codec_of(package, "classify rows")
+    model = generator(package, "classify")
+    assert isinstance(model, Density)
+    return Ruled(package, codec, model, target_of(codec, column))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Classes of rows."""
+
+    names: tuple[str, ...]
+    cells: np.ndarray
+    """The rows as they were, (N, columns)."""
+    target: Target
+    probabilities: Floats
+    """(N,K)."""
+    notes: list[str]
+
+    @property
+    def labels(self) -> list[str]:
+        """(N,) the likeliest class of each."""
+        return [self.target.classes[number] for number in self.probabilities.argmax(1).tolist()]
+
+    def table(self) -> tuple[list[str], np.ndarray]:
+        """(names, cells) of the rows, with the likeliest class and its probability."""
+        shares = np.array([f"{share:.4f}" for share in self.probabilities.max(1)])
+        return beside(self.names, self.cells, {f"likeliest {self.target.name}": np.array(self.labels, dtype=object), "probability": shares})
+
+    def summary(self) -> dict[str, Any]:
+        """JSON values."""
+        rows = [
+            {"label": label, "probabilities": dict(zip(self.target.classes, shares, strict=True))}
+            for label, shares in zip(self.labels, self.probabilities.tolist(), strict=True)
+        ]
+        return {"column": self.target.name, "rows": rows, "notes": self.notes}
+
+
+def classify_rows(package: Package, rows: str | Path | Cells, column: str | None, audience: Audience) -> Named:
+    """The class of each row of a file, or of cells; what stands in its own column of classes is not looked at.
+
+    Raises BadInput for a file that can't be read or lacks another column.
+    """
+    ruled = classifier(package, column)
+    found = Rows.read(ruled.codec, rows)
+    lacking = [name for name in found.lacking() if name != ruled.target.name]
+    if lacking:
+        raise BadInput(f"{found.name} lacks the column {lacking[0]!r}, and every column but {ruled.target.name} is needed to classify")
+    new = found.new()
+    new[:, ruled.target.place] = False
+    notes = [*found.notes, *found.say(new, "is nothing that training had or came near; it is read as the nearest or the commonest")]
+    log_probs = ruled.posterior(ruled.joints(found.encoded(), audience))
+    return Named(found.names, found.cells, ruled.target, np.exp(log_probs), notes)
+
+
+def classify_data(package: Package, data: Prepared, column: str | None, audience: Audience, seed: int = 0) -> dict[str, Any]:
+    """As `bayes.classify_data`, with the area under the curve ("auc", of more than two classes the mean of each against the others).
+
+    Rivals learn from the same training rows: boosted trees, logistic regression, naive Bayes.
+    """
+    ruled = classifier(package, column)
+    target, cells = ruled.target, data.source.items
+    parts = [data.split.holdout, data.split.validation, data.split.train]
+    most = (MOST_JUDGED, MOST_FITTED, table_rivals.MOST_ITEMS)
+    held, fitted, known = (_known(target, cells, part, size, seed) for part, size in zip(parts, most, strict=True))
+    if not len(held[0]):
+        raise BadInput(f"{data.source.name} has no held-out rows with a class in {target.name}")
+    joints = ruled.joints(ruled.codec.encode(held[0]), audience)
+    name = package.recipe.model or "model"
+    results, temperature = {name: ruled.posterior(joints)}, None
+    if len(fitted[0]):
+        others = ruled.joints(ruled.codec.encode(fitted[0]), audience, "fitting a temperature")
+        sharpness = classifying.fitted_sharpness(others, np.ones(len(target.ids)), fitted[1])
+        temperature = 1 / sharpness
+        results[f"{name}, calibrated"] = ruled.posterior(joints, sharpness)
+    audience.say("training boosted trees, logistic regression and naive Bayes")
+    features = Features.fit(ruled.codec, known[0], target.name)
+    results |= table_rivals.classifiers(features(known[0]), known[1], features(held[0]), features.ids, len(target.ids))
+    shares = np.bincount(known[1], minlength=len(target.ids)).astype(np.float64)
+    results["commonest class"] = classifying.posterior(np.zeros_like(joints), shares)
+    how = {"exact": "from the exact likelihood", "bound": "from a bound on the likelihood", "estimate": "from an estimate"}
+    return {
+        "n": len(held[0]), "classes": len(target.ids), "label": target.name, "how": how[ruled.model.tight], "temperature": temperature,
+        "rows": [_row(name, log_probs, held[1]) for name, log_probs in results.items()],
+        "confused": classifying.worst_pairs(next(iter(results.values())), held[1], target.classes),
+    }  # fmt: skip
+
+
+def _known(target: Target, items: Any, part: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, Ids]:
+    """(rows (n,C), their classes) of a part of the data, `most` at most; rows without a class are left out."""
+    cells = items[part[thinned(len(part), most, seed)]]
+    labels = target.labels(cells)
+    return cells[labels >= 0], labels[labels >= 0]
+
+
+def _row(name: str, log_probs: Floats, real: Ids) -> dict[str, Any]:
+    share = wilson(float((log_probs.argmax(1) == real).mean()), len(real))
+    errors = {"calibration_error": classifying.calibration_error(log_probs, real), "log_loss": classifying.log_loss(log_probs, real)}
+    return {"name": name, "accuracy": share.value, "low": share.low, "high": share.high, **errors, **curve(log_probs, real)}
+
+
+def curve(log_probs: Floats, real: Ids) -> dict[str, Any]:
+    """{"auc", "auc_low", "auc_high"}: with DeLong's interval for two classes; the mean over classes, without one, for more."""
+    # differences of logarithms keep apart what rounds to one
+    scores = np.maximum(log_probs, -1e6)
+    found = []
+    for number in range(scores.shape[1]):
+        others = np.delete(scores, number, 1).max(1) if scores.shape[1] == 2 else 0.0
+        own, yes = scores[:, number] - others, real == number
+        if yes.any() and not yes.all():
+            found.append(area_under_curve(own[yes], own[~yes]))
+    if not found:
+        return {"auc": None, "auc_low": None, "auc_high": None}
+    if scores.shape[1] == 2:
+        measure = around(*found[-1], 0.0, 1.0)
+        return {"auc": measure.value, "auc_low": measure.low, "auc_high": measure.high}
+    return {"auc": float(np.mean([value for value, _ in found])), "auc_low": None, "auc_high": None}
