@@ -32,7 +32,8 @@ class CTGANSettings:
 
     latent: int = 128
     pack: int = 10
-    """Rows that the critic judges together (PacGAN: Lin et al. 2018, arXiv:1712.04086): it sees where all are alike."""
+    """Rows that the critic judges together (PacGAN: Lin et al. 2018, arXiv:1712.04086): it sees where all are alike. Adult, 400 steps at
+    a rate of 5e-4: with 1 row, a worse shape error (8.7 % against 6.3) and signs of collapse, but more of what ties the columns."""
     penalty: float = 10.0
     """Weight of the gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3)."""
     critic_steps: int = 1
@@ -57,7 +58,7 @@ class CTGAN(Generator):
     all this: then the rows of the batch are compared as they are.
 
     Departures: rates fall along a cosine and the weights drawn with are averaged (both are the recipe's); hidden layers' width follows
-    the recipe's size (256, the paper's, at `s`).
+    the recipe's size (256, the paper's, at `s`), and the critic drops out after its first hidden layer alone.
     """
 
     Settings = CTGANSettings

@@ -60,7 +60,6 @@ class DenseSettings:
 
     width: int = 256
     depth: int = 2
-    norm: str = "batch"
 
 
 class DenseMLP(nn.Module):
@@ -73,8 +72,7 @@ class DenseMLP(nn.Module):
         width, into = settings.width, elements(inputs)
         self.condition = ConditionEncoder(conditions, width)
         self.layers = nn.ModuleList(nn.Linear(into + place * width, width) for place in range(settings.depth))
-        norm = nn.BatchNorm1d if settings.norm == "batch" else nn.LayerNorm
-        self.norms = nn.ModuleList(norm(width) for _ in range(settings.depth))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(settings.depth))
         self.out = nn.Linear(into + settings.depth * width, elements(output))
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
