@@ -18,9 +18,11 @@ from morelike.data.loader import take
 from morelike.data.open import open_source
 from morelike.data.table import Cells, TableCodec
 from morelike.data.table_columns import CategoryColumn, is_missing
+from morelike.data.table_csv import write_csv
 from morelike.data.table_rules_file import read_facts, read_rules
 from morelike.data.table_rules_map import Determined
 from morelike.data.table_rules_offset import ALONE, Above
+from morelike.house import verbs
 from morelike.house.prepare import prepare
 from morelike.house.recipe import Recipe
 from morelike.judges.scores import Shown
@@ -386,9 +388,11 @@ def test_the_share_of_rows_that_obey_is_a_score(codec: TableCodec) -> None:
     [
         ({"order": [{"columns": ["begin", "ende"]}]}, UnknownName, "did you mean 'end'"),
         ({"orders": []}, UnknownName, "did you mean 'order'"),
-        ({"order": [{"column": ["begin", "end"]}]}, MorelikeError, "order"),
         ({"order": [{"columns": ["begin"]}]}, BadInput, r"\[\[order\]\] \(number 1\), columns"),
         ({"range": [{"column": "seats", "mim": 3}]}, UnknownName, "did you mean 'min'"),
+        ({"range": [{"colum": "seats"}]}, UnknownName, "did you mean 'column'"),
+        ({"range": [{"min": 3}]}, BadInput, "column: it is missing"),
+        ({"sum": [{"total": 3, "parts": ["tip"]}]}, BadInput, "total: Input should be a valid string, not 3"),
         ({"order": [{"columns": ["fare", "tip"]}, {"columns": ["tip", "fare"]}]}, BadInput, "contradict one another: tip <= fare <= tip"),
         ({"determined": [{"column": "town", "by": ["zone"]}, {"column": "zone", "by": ["town"]}]}, BadInput, "in a circle"),
         ({"determined": [{"column": "town", "by": ["zone"]}, {"column": "town", "by": ["model"]}]}, BadInput, "two rules would determine"),
@@ -455,6 +459,17 @@ def test_a_range_of_dates_and_of_allowed_values_is_kept() -> None:
 # From files
 
 
+def test_check_takes_rules_and_prints_them(tmp_path: Path) -> None:
+    write_csv(RIDES.names, RIDES.cells, tmp_path / "rides.csv")
+    (tmp_path / "mine.toml").write_text('[[range]]\ncolumn = "seats"\nmin = 6\n', encoding="utf-8")
+    pairs = [f"codec.rules={tmp_path / 'mine.toml'}", "codec.learn=false"]
+    notes = verbs.check(tmp_path / "rides.csv", pairs=pairs)["notes"]
+    assert [note for note in notes if note.startswith("Rule")] == ["Rule (given): seats is at least 6."]
+    assert any("are left out" in note for note in notes)
+    with pytest.raises(BadInput, match="true or false"):
+        verbs.check(tmp_path / "rides.csv", pairs=["codec.learn=perhaps"])
+
+
 def test_rules_beside_a_table_are_taken_and_said(tmp_path: Path) -> None:
     lines = [",".join(RIDES.names), *(",".join(row) for row in RIDES.cells.tolist())]
     lines[5] = lines[5].replace(RIDES.cells[4, 0], moment(1_600_000_000))
@@ -464,7 +479,7 @@ def test_rules_beside_a_table_are_taken_and_said(tmp_path: Path) -> None:
     for data in (tmp_path, tmp_path / "rides.csv"):
         source = open_source(data)
         assert source.kind == "table"
-        assert source.notes[-2].startswith("rules.toml beside the table gives its rules")
+        assert source.notes[-2].startswith("rules.toml lies beside the table: its rules are taken")
     prepared = prepare(Recipe(data=str(tmp_path), codec={"facts": "none"}))
     assert isinstance(prepared.codec, TableCodec)
     assert [rule.describe() for rule in prepared.codec.rules.rules if rule.given] == ["end is never before begin"]

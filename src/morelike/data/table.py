@@ -88,6 +88,8 @@ class TableCodec(Codec):
         Raises BadInput where there is no row or nothing to learn, or for rules that contradict one another or the rows, and Refused for
         rules that can't be coded.
         """
+        if not isinstance(learn, bool):
+            raise BadInput(f"codec.learn is true or false, not {learn!r}.")
         whole = getattr(items, "whole", items)
         cells = rows_of(items)
         names = whole.names if isinstance(whole, Cells) else tuple(f"column {number}" for number in range(1, cells.shape[1] + 1))
@@ -226,7 +228,7 @@ class TableCodec(Codec):
 
 
 def rows_of(items: Items) -> np.ndarray:
-    """(N,C) array of `str`."""
+    """(N,C) array of `str` of a table's rows. Raises BadInput where they have different numbers of cells."""
     if isinstance(items, Cells):
         return items.cells
     if isinstance(items, np.ndarray) and items.ndim == 2:

@@ -100,7 +100,7 @@ def open_tables(name: str, files: Files, chosen: Sequence[str], forced: bool = F
         names, cells = [*names[:place], *names[place + 1 :]], np.delete(cells, place, axis=1)
     split = split_indices(marks)
     settings = _beside(files, chosen)
-    notes += [f"{Path(path).name} beside the table gives its {key} (codec.{key}=none: not)" for key, path in settings.items()]
+    notes += [f"{Path(path).name} lies beside the table: its {key} are taken unless codec.{key} is none" for key, path in settings.items()]
     why = "a table: asked for" if forced else f"a table: {_RULE}"
     return Source(
         name, "table", Cells(names, cells), _columns(names, cells), split if is_official(split) else None, tuple(notes), why_kind=why,

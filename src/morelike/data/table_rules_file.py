@@ -110,6 +110,7 @@ Facts = dict[str, dict[str, str]]
 
 def read_rules(rules: Any) -> RulesFile:
     """From a path, or from a mapping of what such a file holds. Raises BadInput or UnknownName in a sentence."""
+    where = "the rules" if isinstance(rules, Mapping) else f"the rules in {rules}"
     if not isinstance(rules, Mapping):
         try:
             rules = tomllib.loads(_text(str(rules)))
@@ -118,23 +119,24 @@ def read_rules(rules: Any) -> RulesFile:
     try:
         return RulesFile.model_validate(rules)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _said(first["loc"], first["type"], first["msg"], first.get("input")) from error
+        # a key that is misspelt is also one that is missing
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise _said(where, first["loc"], first["type"], f"{first['msg']}, not {first['input']!r}") from error
 
 
-def _said(place: tuple[int | str, ...], kind: str, message: str, value: Any) -> BadInput | UnknownName:
+def _said(where: str, place: tuple[int | str, ...], kind: str, message: str) -> BadInput | UnknownName:
     """An error's sentence: the section, its number and its key."""
     models: dict[str, type[BaseModel]] = {
         "range": Range, "order": Order, "sum": Sum, "determined": DeterminedBy, "together": Columns, "unique": Keys,
     }  # fmt: skip
     if kind == "extra_forbidden" and len(place) == 1:
-        return UnknownName("section of the rules", str(place[0]), RulesFile.model_fields)
+        return UnknownName(f"section of {where}:", str(place[0]), RulesFile.model_fields)
     section = str(place[0])
     number = f" (number {place[1] + 1})" if len(place) > 1 and isinstance(place[1], int) else ""
     if kind == "extra_forbidden" and section in models:
-        return UnknownName(f"key in [[{section}]]{number} of the rules", str(place[-1]), models[section].model_fields)
+        return UnknownName(f"key in [[{section}]]{number} of {where}:", str(place[-1]), models[section].model_fields)
     key = f", {place[2]}" if len(place) > 2 else ""
-    return BadInput(f"the rules, [[{section}]]{number}{key}: {message}" + ("." if kind == "missing" else f", not {value!r}."))
+    return BadInput(f"{where}, [[{section}]]{number}{key}: " + ("it is missing." if kind == "missing" else f"{message}."))
 
 
 def read_facts(facts: Any) -> Facts:
