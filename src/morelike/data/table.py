@@ -139,17 +139,6 @@ class TableCodec(Codec):
         """(N,) bool: which rows obey the rules that were given."""
         return self.rules.kept(rows_of(items), given=True)
 
-    def view(self, name: str) -> tuple[ColumnCode, slice, Callable[[str], str]]:
-        """The coded column that a visible one can be told from, the place of its fields in a row, and what makes the visible cell of a
-        coded one. Raises Refused for a column that is made of several."""
-        coded, way = self.rules.view(name)
-        place = 0
-        for column in self.columns:
-            if column.name == coded:
-                return column, slice(place, place + len(column.fields)), way
-            place += len(column.fields)
-        raise UnknownName("column", name, self.names)
-
     def describe(self) -> list[str]:
         """A sentence on each column, and on what is lost."""
         text = [column.describe() for column in self.columns]
@@ -163,6 +152,17 @@ class TableCodec(Codec):
     def describe_rules(self) -> list[str]:
         """A sentence on each rule, and on what was done about rows that break one."""
         return [*self.rules.describe(), *self._said]
+
+    def view(self, name: str) -> tuple[ColumnCode, slice, Callable[[str], str]]:
+        """The coded column that a visible one can be told from, the place of its fields in a row, and what makes the visible cell of a
+        coded one. Raises Refused for a column that is made of several."""
+        coded, way = self.rules.view(name)
+        place = 0
+        for column in self.columns:
+            if column.name == coded:
+                return column, slice(place, place + len(column.fields)), way
+            place += len(column.fields)
+        raise UnknownName("column", name, self.names)
 
     def encode(self, items: Items) -> np.ndarray:
         """(N,F) float32. Raises BadInput where rows have another number of cells."""
