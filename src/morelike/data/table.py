@@ -61,7 +61,7 @@ class TableCodec(Codec):
         "numbers are rounded to their column's grid and kept within its training range; of a column with more than 20,000 different ones "
         "so many quantiles are kept, between which single precision rounds; a number written in several ways comes back in the commonest; "
         "words that training lacked are read as the column's commonest (where it has few numbers: as the nearest; missing cells where "
-        "training had none: as the median); identifiers and free text are not kept"
+        "training had none: as the median); rows that break a rule become ones that obey; identifiers and free text are not kept"
     )
 
     def __init__(self, columns: Sequence[ColumnCode], rules: Rules | None = None) -> None:

@@ -113,7 +113,10 @@ def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: 
 
     if isinstance(codec, TableCodec):
         said += codec.describe_rules()
-        split = replace(split, train=split.train[codec.obeys(take(source.items, split.train))])
+        kept = split.train[codec.obeys(take(source.items, split.train))]
+        if not len(kept):
+            raise BadInput(f"no training row of {source.name} obeys the rules that were given with the model: {codec.describe_rules()[0]}")
+        split = replace(split, train=kept)
 
     def encoded(rows: np.ndarray) -> Dataset:
         if source.ordered and isinstance(codec, TextCodec):
