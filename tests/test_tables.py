@@ -83,6 +83,26 @@ def test_what_can_not_be_fixed_is_refused(morelike_cli: Runner, folder: Path, wh
     assert not (folder / "never.csv").exists()
 
 
+@pytest.mark.parametrize("family", ["bayesnet", "table-ar"])
+def test_demands_are_obeyed_by_every_row_when_read_again(morelike_cli: Runner, folder: Path, family: str) -> None:
+    if family != "bayesnet" and not (folder / family).exists():
+        morelike.train(folder / "flats.csv", family, out=folder / family, judge=False, size="xs", steps=60, batch=64)
+    place = folder / ("model" if family == "bayesnet" else family)
+    wanted = ["--where", "rent>1250.5", "--where", "rent<=4100", "--where", "city!=Basel", "--where", "smoker=yes|no"]
+    ended = morelike_cli("sample", place, "-n", 500, *wanted, "--out", folder / "some.csv")
+    assert ended.code == 0, ended.err
+    assert "all obey rent>1250.5 and rent<=4100 and city!=Basel and smoker=yes|no, which has a probability of 0." in ended.out
+    with (folder / "some.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 500
+    assert all(1250.5 < float(row["rent"]) <= 4100 and row["city"] in ("Bern", "Zug") for row in rows)
+    gaps, report = load(place).sample_rows(50, ["rent=", "city=Zug"], seed=2)
+    assert {(row[1], row[2]) for row in gaps} == {("Zug", "")}
+    assert report["obeyed"] == 1
+    assert report["exact"]
+    assert 0 < report["probability"] < 0.2
+
+
 def test_a_family_that_can_not_names_those_that_can(folder: Path) -> None:
     saved = morelike.train(folder / "flats.csv", "copula", out=folder / "copula", judge=False)
     with pytest.raises(Refused, match=r"families that can: .*bayesnet"):

@@ -6,6 +6,7 @@ The suite runs them over the whole registry, so a new family or codec is tested 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -17,7 +18,20 @@ import torch
 from torch import Tensor
 
 from .core import registry
-from .core.abilities import Continues, Decodes, Denoises, Density, Encodes, Infills, Prior, Streams
+from .core.abilities import (
+    Allowed,
+    Among,
+    Continues,
+    Decodes,
+    Denoises,
+    Density,
+    Encodes,
+    Infills,
+    Narrows,
+    Prior,
+    Streams,
+    Within,
+)  # fmt: skip
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
 from .core.noise import Noise
 from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, lift, live
@@ -269,6 +283,8 @@ class _Laws:
                 assert x.shape == (2, *self.spec.shape), f"{self.name}: decode gives another shape than the Spec's"
             if isinstance(model, Infills):
                 self.infill_keeps_the_known(model, batch)
+            if isinstance(model, Narrows):
+                self.narrowed_rows_obey(model, batch)
             if isinstance(model, Continues):
                 self.next_agrees_with_surprise(model, batch)
             if isinstance(model, Streams):
@@ -289,6 +305,27 @@ class _Laws:
             blind = model.infill(torch.where(known, batch.data, 0.0), known, batch.condition, noise=batch.noise)
             same = torch.allclose(filled, blind, atol=1e-4, equal_nan=True)
             assert same, f"{self.name}: infill looks at what is not known"
+
+    def narrowed_rows_obey(self, model: Narrows, batch: Batch) -> None:
+        """Each field in two parts, given half of another one: masses sum to its own, rows lie in the parts, whatever their neighbours."""
+        assert isinstance(self.spec, Row), f"{self.name}: only rows are narrowed down"
+        parts = [_parts(field) for field in self.spec.fields]
+        for place in range(len(parts)):
+            other = (place + 1) % len(parts)
+            given = {other: parts[other][0]} if other != place else {}
+            condition = {name: value[:1] for name, value in batch.condition.items()}
+            whole = model.narrow(given, condition)
+            both = [model.narrow({**given, place: part}, condition) for part in parts[place]]
+            total = sum(math.exp(one.log_mass - whole.log_mass) for one in both)
+            assert abs(total - 1) < 1e-3, f"{self.name}: masses of two parts of a field sum to {total:.4f} times that of both"
+            for one, part in zip(both, parts[place], strict=True):
+                if one.log_mass < -20:
+                    continue
+                x = one.sample(noise=batch.noise)
+                assert bool(_inside(x[:, place], part).all()), f"{self.name}: rows are drawn that are not allowed"
+                self.row_is_whole(x, self.spec)
+                same = torch.allclose(x[1:3], one.sample(noise=batch.noise[1:3]), atol=1e-4, equal_nan=True)
+                assert same, f"{self.name}: narrowed rows depend on their neighbours"
 
     def next_agrees_with_surprise(self, model: Continues, batch: Batch) -> None:
         """Id by id with the state kept, from scratch at every place, and all at once: the same nats; rows of a state are its rows."""
@@ -368,6 +405,23 @@ class _Laws:
 def _equal(one: Tensor, other: Tensor) -> bool:
     """Whether all elements are the same, missing ones (NaN) included."""
     return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def _parts(field: Field) -> tuple[Allowed, Allowed]:
+    """Two sets of which everything that a field may be is in one."""
+    if field.categories:
+        first = torch.arange(field.categories) < (field.categories + 1) // 2
+        return Among(first), Among(~first)
+    zero = torch.zeros(())
+    ends = torch.stack((-zero - torch.inf, zero, torch.nextafter(zero, zero + 1), zero + torch.inf))
+    return Within(ends[None, :2], missing=True), Within(ends[None, 2:])
+
+
+def _inside(x: Tensor, part: Allowed) -> Tensor:
+    """(B,) bool: whether values (B,) of a field lie in a set."""
+    if isinstance(part, Among):
+        return part.ids[x.long()]
+    return ((x >= part.ends[0, 0]) & (x <= part.ends[0, 1])) | (x.isnan() & part.missing)
 
 
 def _codec_for(spec: Spec) -> Codec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ..house import writing
 from ..house.model import Model, check_count, load
 from ..house.recipe import parse_value
 from ..house.sampling import names_of
+from ..house.texts import codec_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,32 @@ def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     dials = dials_of(asked.dials)
     check_count(n)
     model = load(folder)
-    where = where_of(model, asked.where)
+    where = asked.where if model.codec.kind == "table" else where_of(model, asked.where)
     printed = out is None and isinstance(model.codec, TextCodec)
     name = "samples.csv" if model.codec.kind == "table" else "samples.png"
     place = None if printed else writing.target(out if out is not None else str(Path(folder) / name), model.codec.kind, n)
+    if place is not None and model.codec.kind == "table":
+        return _rows(model.to(asked.device), n, asked, dials, place)
     items, ids = model.to(asked.device).sample_with_conditions(
         n, where, asked.seed, constraint=asked.constraint, stop=asked.stop, **dials
     )
     if place is None:
         return Drawn(None, *writing.as_text(items))
     return Drawn(place.path, rule=writing.write(place, items, model.codec, ids, model.package.conditions))
+
+
+def _rows(model: Model, n: int, asked: Asked, dials: Mapping[str, Any], place: writing.Target) -> Drawn:
+    """Draws and writes rows of a table, and says whether they obey what was asked of their columns."""
+    if asked.constraint is not None or asked.stop:
+        codec_of(model.package, "write under a constraint" if asked.constraint is not None else "be cut at a string")
+    rows, report = model.sample_rows(n, asked.where, asked.seed, **dials)
+    writing.write(place, rows, model.codec, {}, {})
+    if not report:
+        return Drawn(place.path)
+    who = "all" if report["obeyed"] == 1 else f"{report['obeyed']:.4%} of them"
+    kind = "a probability" if report["exact"] else "an estimated probability"
+    rule = f"{who} obey {' and '.join(report['demands'])}, which has {kind} of {report['probability']:.4g} under the model"
+    return Drawn(place.path, rule=rule)
 
 
 def dials_of(texts: Sequence[str]) -> dict[str, Any]:

@@ -16,8 +16,11 @@ OnDevice = Annotated[Device, typer.Option("--device", help="where to compute; au
 Kind = Annotated[str | None, typer.Option("--kind", metavar="NAME", help="kind of data, instead of the one detected", show_default=False)]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="NAME=VALUE", help="fix a condition: label=3; others come as in training", show_default=False),
-]
+    typer.Option(
+        "--where", metavar="NAME=VALUE", show_default=False,
+        help='fix a condition: label=3; others come as in training. For tables also demands on columns: "age>60", city=Bern|Zug',
+    ),
+]  # fmt: skip
 Constraint = Annotated[
     str | None,
     typer.Option(

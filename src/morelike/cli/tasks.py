@@ -17,6 +17,12 @@ File = Annotated[
     str | None, typer.Option("--file", metavar="FILE", help="read the text from a file; - is standard input", show_default=False)
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0)]
+Demanded = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="DEMAND", help='on a column: city=Bern|Zug, "age>60", age=30..40, city!=Bern, age= (missing)', show_default=False
+    ),
+]
 Fixed = Annotated[
     list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="the conditions of the text: label=play", show_default=False)
 ]
@@ -170,6 +176,52 @@ def explain(
 
     words = tasking.Words(None if file is not None else text, file, where or (), device=device)
     tasking.explain(model, words, html, as_json, RichAudience(quiet))
+
+
+@app.command()
+def ask(
+    *,
+    model: ModelPath,
+    events: Annotated[
+        list[str],
+        typer.Argument(metavar="EVENT...", help='"income=>50K", several at once, or the name of one column', show_default=False),
+    ],
+    where: Demanded = None,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Say how probable something is under a table's model, or how a column is distributed, given demands on others."""
+    from . import asking
+
+    asking.ask(model, events, where or (), device, as_json)
+
+
+@app.command()
+def simulate(  # noqa: PLR0913  # typer reads the options from the signature
+    *,
+    model: ModelPath,
+    dials: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="the family's own dials", show_default=False)] = None,
+    n: Annotated[int, typer.Option("-n", help="how many rows")] = 1000,
+    shares: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="DEMAND:SHARE", help='the share of rows that meet a demand: default=1:0.44, "age>60:x2" (twice as many)',
+            show_default=False,
+        ),
+    ] = None,
+    shift: Annotated[
+        str | None, typer.Option("--shift", metavar="COLUMN=+NUMBER", help="move the mean of a column: age=+5", show_default=False)
+    ] = None,
+    where: Demanded = None,
+    seed: Seed = 0,
+    out: Annotated[str | None, typer.Option("--out", metavar="PATH", help="NAME.csv; by default MODEL/simulated.csv")] = None,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Draw rows of a table in which some shares or a mean are otherwise and all else follows, and say what else moved."""
+    from . import asking
+
+    asking.simulate(model, n, asking.Wish(shares or (), shift, where or (), dials or (), seed, device), out, as_json)
 
 
 @app.command()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
+import torch
 from torch import Tensor
 
+from .errors import BadInput
 from .noise import Noise
-from .spec import Spec
+from .spec import Row, Spec
 
 Condition = Mapping[str, Tensor] | None
 
@@ -105,6 +108,72 @@ class Infills(ABC):
         """(B,*) x with everything that is not `known` (B,*) bool drawn anew; what is known comes back unchanged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The ids that a category field of a `Row` may have."""
+
+    ids: Tensor
+    """(categories,) bool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Where a real field of a `Row` may lie, in x's coding."""
+
+    ends: Tensor
+    """(L,2) float32: L intervals in rising order, apart from each other, both ends inside; infinite where there is none."""
+    missing: bool = False
+    """Whether it may be missing (NaN)."""
+
+    def edges(self) -> Tensor:
+        """(L,2) float64: the same as real numbers, half-way to the next ones of single precision: an interval of one number has a width."""
+        low, high = self.ends[:, 0], self.ends[:, 1]
+        beyond = torch.stack((torch.nextafter(low, torch.full_like(low, -torch.inf)), torch.nextafter(high, high + torch.inf)), 1)
+        return (self.ends.double() + beyond.double()) / 2
+
+
+Allowed = Among | Within
+
+
+def check_allowed(spec: Row, allow: Mapping[int, Allowed]) -> None:
+    """Raises BadInput where a set doesn't fit its field."""
+    for place, own in allow.items():
+        if not 0 <= place < len(spec.fields):
+            raise BadInput(f"there is no field {place}; the last one is {len(spec.fields) - 1}")
+        field = spec.fields[place]
+        shape = (field.categories,) if field.categories else (len(own.ends) if isinstance(own, Within) else -1, 2)
+        if isinstance(own, Among) != bool(field.categories) or (own.ids if isinstance(own, Among) else own.ends).shape != shape:
+            raise BadInput(f"{field.name!r} takes {f'{field.categories} ids' if field.categories else 'intervals'} to be chosen among")
+
+
+class Narrowed(ABC):
+    """A distribution over rows, given that some fields lie in sets."""
+
+    log_mass: float
+    """Log of the probability of those sets under the model, in nats; minus infinity where it is 0."""
+    exact: bool
+    """Whether mass and draws are the model's own; else they are estimates (sequential Monte Carlo)."""
+
+    @abstractmethod
+    def sample(self, *, noise: Noise, **dials: Any) -> Tensor:
+        """(noise.size, fields) rows x. Raises Refused where `log_mass` is minus infinity."""
+
+    @abstractmethod
+    def marginal(self, field: int) -> tuple[Tensor, Tensor]:
+        """(values (M,) float32, their probabilities (M,) float64, which sum to 1) of one field: all ids of a category; of a real the
+        middles of M small parts, and NaN where it may be missing."""
+
+
+class Narrows(ABC):
+    """Knows its distribution under demands on any fields of a `Row`, without drawing and throwing away."""
+
+    @abstractmethod
+    def narrow(self, allow: Mapping[int, Allowed], condition: Condition = None, *, seed: int = 0) -> Narrowed:
+        """Given that each field (its number) of `allow` lies in its set. Where a model's conditionals need not agree, the order of
+        `allow` is the order in which the fields are fixed, the others after them. `condition` is one row each; `seed` is that of an
+        estimate. Raises BadInput for a set that doesn't fit its field."""
+
+
 class Embeds(ABC):
     """Maps x to features that judges compare."""
 
@@ -131,6 +200,7 @@ ABILITIES: dict[str, type] = {
     "adapts": Adapts,
     "streams": Streams,
     "infills": Infills,
+    "narrows": Narrows,
     "embeds": Embeds,
     "classifies": Classifies,
 }

@@ -7,7 +7,7 @@ the tables of all fields.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, ClassVar, Literal
@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Infills
+from ..core.abilities import Allowed, Condition, Density, Infills, Narrows
 from ..core.noise import Noise
 from ..core.spec import Conditions, Spec
 from ..maths.chow_liu import TwoParents, fit_table, information, spanning_forest
+from .bayesnet_narrow import NarrowedNet
 from .cells import NEVER, Celled, refuses_rows
 
 _MOST_NUMBERS = 1 << 24
@@ -44,7 +45,7 @@ class BayesNetSettings:
     """At most so many rows set the tree and the bins, and at most 128 MB of them."""
 
 
-class BayesNet(Celled, Density, Infills):
+class BayesNet(Celled, Density, Infills, Narrows):
     """p(x) = product over fields of P(state | parents' states) P(value | state).
 
     With one parent it is the tree that Chow and Liu (1968) proved best; with two, one parent of the first may stand beside it where
@@ -223,40 +224,63 @@ class BayesNet(Celled, Density, Infills):
         No dials."""
         states = self._states(self._cells(torch.where(known, x, 0.0))).T.contiguous()
         u = noise.uniform((len(self.fields),), "state").double().T.contiguous()
-        step = max(1, _AT_ONCE // sum(two * one + own for two, one, own in self._shapes()))
+        step, some = self.at_once(), known.any(0).tolist()
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
-            self._fill(states[:, rows], known.T[:, rows], u[:, rows])
+            told, own = known.T[:, rows], states[:, rows]
+            evidence = {}
+            for place in (place for place, one in enumerate(some) if one):
+                others = torch.nn.functional.one_hot(own[place], int(self.sizes[place])) == 0
+                evidence[place] = torch.zeros(others.shape, dtype=torch.float64, device=x.device).masked_fill(
+                    others & told[place][:, None], -math.inf
+                )
+            self.fill(own, evidence, u[:, rows])
         return torch.where(known, x, self._draw(states.T.contiguous(), noise))
 
-    def _fill(self, states: Tensor, known: Tensor, u: Tensor) -> None:
-        """Draws the unknown states (F,B) in place, with u (F,B) in (0, 1)."""
-        told, rows = self._upwards(states, known), torch.arange(states.shape[1], device=states.device)
+    def narrow(self, allow: Mapping[int, Allowed], condition: Condition = None, *, seed: int = 0) -> NarrowedNet:
+        """Exact, as `infill` is: a set is a factor of its field's states. The order of `allow` says nothing here."""
+        return NarrowedNet(self, allow)
+
+    def at_once(self) -> int:
+        """Examples whose messages may be held at once."""
+        return max(1, _AT_ONCE // sum(two * one + own for two, one, own in self._shapes()))
+
+    def fill(self, states: Tensor, evidence: Mapping[int, Tensor], u: Tensor) -> None:
+        """Draws states (F,B) in place, with u (F,B) in (0, 1). `evidence`: field -> (B or 1, K) log-weights of its states."""
+        told, rows = self._upwards(evidence), torch.arange(states.shape[1], device=states.device)
         for place, (one, two), table in self._downwards():
             weights = table.flatten(0, 1)[self._row(states, one, two, table.shape[1])].log()
+            weights = weights + evidence.get(place, 0.0)
             for above in {-1, one, two}:
                 message = told.get((place, above))
                 if message is not None:
-                    weights = weights + (message[:, 0] if above < 0 else message[rows, states[above]])
+                    weights = weights + (message[:, 0] if above < 0 else message.expand(len(rows), -1, -1)[rows, states[above]])
             reach = (weights - weights.amax(1, keepdim=True)).exp().cumsum(1)
-            drawn = torch.searchsorted(reach, (u[place] * reach[:, -1])[:, None], right=True)[:, 0].clamp(max=table.shape[2] - 1)
-            states[place] = torch.where(known[place], states[place], drawn)
+            drawn = torch.searchsorted(reach, (u[place] * reach[:, -1])[:, None], right=True)[:, 0]
+            states[place] = drawn.clamp(max=table.shape[2] - 1)
 
-    def _upwards(self, states: Tensor, known: Tensor) -> dict[tuple[int, int], Tensor]:
+    def log_mass(self, evidence: Mapping[int, Tensor]) -> Tensor:
+        """(B or 1,) float64: log of the mean of the exponential of the sum of the evidence (as `fill` takes it)."""
+        told = self._upwards(evidence)
+        total = torch.zeros(1, dtype=torch.float64, device=self.tables.device)
+        for place, (one, _), table in self._downwards():
+            if one < 0:
+                total = total + (table[0].log() + evidence.get(place, 0.0) + told.get((place, -1), torch.zeros(1, 1, 1))[:, 0]).logsumexp(1)
+        return total
+
+    def _upwards(self, evidence: Mapping[int, Tensor]) -> dict[tuple[int, int], Tensor]:
         """(field, parent of it or -1) -> (B, the parent's states or 1, K): log-likelihood of what is known below both, by their states.
 
         Fields are summed out from the last to the first. Fields with nothing known below are left out.
         """
         told: dict[tuple[int, int], Tensor] = {}
-        some = known.any(1).tolist()
         for place, (one, two), table in reversed(list(self._downwards())):
             below = {above: told[place, above] for above in {-1, one, two} if (place, above) in told}
-            if one < 0 or not (some[place] or below):
+            if one < 0 or not (place in evidence or below):
                 continue
-            weights = below.pop(-1, torch.zeros(len(known[0]), 1, table.shape[2], dtype=torch.float64, device=states.device))
-            if some[place]:
-                others = torch.nn.functional.one_hot(states[place], table.shape[2]) == 0
-                weights = weights.masked_fill((others & known[place, :, None])[:, None], -math.inf)
+            weights = below.pop(-1, torch.zeros(1, 1, table.shape[2], dtype=torch.float64, device=table.device))
+            if place in evidence:
+                weights = weights + evidence[place][:, None]
             message, key = _summed(table, weights, below.get(one), below.get(two)), (one, two)
             told[key] = told[key] + message if key in told else message
         return told
@@ -278,8 +302,12 @@ class BayesNet(Celled, Density, Infills):
     def _draw(self, states: Tensor, noise: Noise) -> Tensor:
         """(B,F) values of states (B,F)."""
         u = noise.uniform((2, len(self.fields)), "cell")
-        place = torch.searchsorted(self.reach, (states + self._starts()) + u[:, 0].double(), right=True)
-        return self._values(self.sorted[place.clamp(max=len(self.sorted) - 1)] - self.first, u[:, 1])
+        return self.decoded(self.cells_of(states, u[:, 0]), u[:, 1])
+
+    def cells_of(self, states: Tensor, u: Tensor) -> Tensor:
+        """(B,F) cells of states (B,F), each as often as it has a share of its state's mass; u (B,F) in (0, 1)."""
+        place = torch.searchsorted(self.reach, (states + self._starts()) + u.double(), right=True)
+        return self.sorted[place.clamp(max=len(self.sorted) - 1)] - self.first
 
 
 def _summed(table: Tensor, weights: Tensor, first: Tensor | None, second: Tensor | None) -> Tensor:

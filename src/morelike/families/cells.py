@@ -177,7 +177,14 @@ class Celled(Generator):
         own = cells[:, self.reals]
         return (self.bins.log_density(x[:, self.reals], own) + steps * (own > 0)).sum(1)
 
-    def _values(self, cells: Tensor, share: Tensor) -> Tensor:
+    def places(self, field: int, x: Tensor) -> Tensor:
+        """(*) float64: number of the cell, from 0, plus share of its mass up to numbers x (*) float64 of a real field."""
+        number = self.reals.index(field)
+        bins, own = Bins(self.edges[number : number + 1], self.filled[number : number + 1]), x.reshape(-1, 1)
+        cell = bins.number(own)
+        return (cell - 1 + bins.share(own, cell)).view(x.shape)
+
+    def decoded(self, cells: Tensor, share: Tensor) -> Tensor:
         """(B,F) float32: ids, and reals at these shares (B,F), in (0, 1), of their cells' mass."""
         x = cells.float()
         if self.reals:

@@ -161,7 +161,7 @@ class Copula(Celled):
         found = torch.searchsorted(self.reach, u, right=True).clamp(max=len(self.reach) - 1)
         low, high = (share[found] for share in self._shares())
         share = ((u - places - low) / (high - low).clamp(min=1e-12)).clamp(1e-6, 1 - 1e-6)
-        return self._values(found - self.first, share)
+        return self.decoded(found - self.first, share)
 
     def interval(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The shares of each field's mass below and up to the cell of x (B,F), (B,F) float64 each, and (B,) the log-density of all reals

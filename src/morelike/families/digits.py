@@ -15,6 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..core.abilities import Condition
 from ..core.contract import Batch, Terms
 from ..core.spec import Row
 from ..maths.bins import Bins, cut, stack
@@ -205,6 +206,21 @@ class Digits(nn.Module):
         within = self._bins.log_density(own, cell) + (high - low).log() + steps
         return torch.where(own.isnan(), 0.0, within).sum(1)
 
+    def of(self, field: int) -> list[int]:
+        """The digits of a field, one after another."""
+        return [place for place, digit in enumerate(self.digits) if digit.field == field]
+
+    def places(self, field: int, x: Tensor) -> Tensor:
+        """(*) float64: coarse bin plus share of its mass up to numbers x (*) float64 of a real field; `decode` is the inverse."""
+        number = self.reals.index(field)
+        bins = Bins(self.edges[number : number + 1], self.cells[number : number + 1])
+        own = x.to(self.top.device).reshape(-1, 1)
+        cell = bins.number(own)
+        low, high = (self.top[number][cell[:, 0] - below] for below in (1, 0))
+        point = self.point[number][cell[:, 0]]
+        share = torch.where(point.isnan(), bins.share(own, cell)[:, 0], (own[:, 0] > point).double())
+        return (low + share * (high - low)).view(x.shape)
+
     def closed(self) -> Tensor:
         """(V,) to be added to the logits of all digits, side by side: minus infinity for bins that don't exist."""
         out = torch.zeros(sum(self.sizes), device=self.cells.device)
@@ -223,6 +239,43 @@ class Digits(nn.Module):
             return None
         last, rest = divmod(self.fields[digit.field].categories - 1, digit.size)
         return (digits[:, place - 1] == last)[:, None] & (torch.arange(digit.size, device=digits.device) > rest)
+
+
+class Rows:
+    """What rows know so far, and which of them know the same: the net is asked once for those.
+
+    Only rows that begin alike, or in groups that do, without conditions, are compared.
+    """
+
+    def __init__(self, digits: Tensor, condition: Condition, closed: Tensor, group: Tensor | None = None) -> None:
+        """`digits` (B,D) are changed in place; `closed` (V,) as `Digits.closed` gives it; rows of one `group` (B,) know the same."""
+        self.digits, self.condition, self.closed = digits, condition, closed
+        if group is None and bool((digits == digits[:1]).all()):
+            group = torch.zeros(len(digits), dtype=torch.int64, device=digits.device)
+        self.group: Tensor | None = None
+        """(B,) int64: rows of one number know the same."""
+        self._first = torch.zeros(0, dtype=torch.int64, device=digits.device)
+        if group is not None and not condition:
+            self._join(group)
+
+    def different(self) -> Tensor:
+        """The digits (G,D) of one row of each group, or of all rows."""
+        return self.digits if self.group is None else self.digits[self._first]
+
+    def tell(self, digit: int, ids: Tensor) -> None:
+        """Every row knows its id (B,) of one more digit."""
+        self.digits[:, digit] = ids
+        if self.group is None:
+            return
+        self._join(self.group * (int(ids.max()) + 1) + ids)
+
+    def _join(self, group: Tensor) -> None:
+        """Rows of one number (B,) know the same from now on."""
+        _, group = torch.unique(group, return_inverse=True)
+        count = int(group.max()) + 1
+        # hardly any two rows alike: no more comparing
+        self.group = group if count < max(2, 0.8 * len(group)) else None
+        self._first = group.new_zeros(count).scatter_(0, group, torch.arange(len(group), device=group.device))
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

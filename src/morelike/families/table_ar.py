@@ -14,13 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Infills
+from ..core.abilities import Allowed, Condition, Density, Infills, Narrows
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.spec import Conditions, Field, Row, Spec
 from ..maths.decoding import Dials, pick, weigh
-from .digits import Digits, digits_of
+from .digits import Digits, Rows, digits_of
+from .table_narrow import NarrowedAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class TableARSettings:
                 raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
 
 
-class TableAR(Generator, Density, Infills):
+class TableAR(Generator, Density, Infills, Narrows):
     """Order-agnostic training (Uria, Murray, Larochelle 2014, arXiv:1310.1757, eq. 9; Hoogeboom et al. 2021, arXiv:2110.02037, eq. 3):
     a random number of digits is known, the others are predicted at once, and their mean cross-entropy times D is in the mean a bound on
     the likelihood under a random order. `log_prob` is exact under one fixed order, which `sample` follows: digits of few ids first.
@@ -104,7 +105,7 @@ class TableAR(Generator, Density, Infills):
             return list(range(len(self.digits.sizes)))
         if sorted(order) != list(range(len(self.spec.fields))):
             raise BadInput(f"an order must name each of the fields 0..{len(self.spec.fields) - 1} once, not {list(order)}")
-        return [d for field in order for d, digit in enumerate(self.digits.digits) if digit.field == field]
+        return [digit for field in order for digit in self.digits.of(field)]
 
     def log_prob(
         self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None, order: Sequence[int] | None = None
@@ -112,15 +113,15 @@ class TableAR(Generator, Density, Infills):
         """Exact under the order of drawing, or under another `order` of the fields (F,), which gives another value: the net's
         conditionals need not agree. Mass for ids and for what is missing, density for reals."""
         digits = self.digits.encode(x)
-        rows = _Rows(self.unknown.expand_as(digits).clone(), condition, self.digits.closed())
+        rows = Rows(self.unknown.expand_as(digits).clone(), condition, self.digits.closed())
         total = self.digits.log_density(x)
         for digit in self._order(order):
             own = digits[:, digit]
-            total = total + self._log_probs(rows, digit).gather(1, own[:, None])[:, 0]
+            total = total + self.log_probs(rows, digit).gather(1, own[:, None])[:, 0]
             rows.tell(digit, own)
         return total.float()
 
-    def _log_probs(self, rows: _Rows, digit: int) -> Tensor:
+    def log_probs(self, rows: Rows, digit: int) -> Tensor:
         """(B,V_d) log-probabilities of a digit under what the rows know."""
         condition, given = all_given(rows.condition)
         first = sum(self.digits.sizes[:digit])
@@ -135,7 +136,7 @@ class TableAR(Generator, Density, Infills):
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Dials: `temperature`."""
         digits = self.unknown.expand(noise.size, -1).clone()
-        self._fill(digits, _Rows(digits, condition, self.digits.closed()), noise, dials)
+        self.fill(digits, Rows(digits, condition, self.digits.closed()), noise, dials)
         return self.digits.decode(digits, noise.uniform((len(self.digits.reals),), "within"))
 
     def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
@@ -151,10 +152,14 @@ class TableAR(Generator, Density, Infills):
                 raise BadInput(f"what is known of {field.name!r} must be ids of 0..{field.categories - 1}")
         told = known[:, [digit.field for digit in self.digits.digits]]
         digits = torch.where(told, self.digits.encode(x), self.unknown)
-        self._fill(digits, _Rows(digits, condition, self.digits.closed()), noise, dials)
+        self.fill(digits, Rows(digits, condition, self.digits.closed()), noise, dials)
         return torch.where(known, x, self.digits.decode(digits, noise.uniform((len(self.digits.reals),), "within")))
 
-    def _fill(self, digits: Tensor, rows: _Rows, noise: Noise, dials: Mapping[str, Any]) -> None:
+    def narrow(self, allow: Mapping[int, Allowed], condition: Condition = None, *, seed: int = 0) -> NarrowedAR:
+        """By enumeration, as `NarrowedAR` says."""
+        return NarrowedAR(self, allow, condition, seed)
+
+    def fill(self, digits: Tensor, rows: Rows, noise: Noise, dials: Mapping[str, Any]) -> None:
         """Draws what is not known in `digits` (B,D), which are those of `rows`, in place."""
         weighing = Dials(temperature=replace(self.settings, **dials).temperature)
         u = noise.uniform((digits.shape[1],), "digit")
@@ -162,35 +167,5 @@ class TableAR(Generator, Density, Infills):
             open_ = digits[:, digit] == size
             if not bool(open_.any()):
                 continue
-            ids = pick(weigh(self._log_probs(rows, digit), weighing), u[:, digit])
+            ids = pick(weigh(self.log_probs(rows, digit), weighing), u[:, digit])
             rows.tell(digit, torch.where(open_, ids, digits[:, digit]))
-
-
-class _Rows:
-    """What rows know so far, and which of them know the same: the net is asked once for those.
-
-    Only rows that begin with nothing known, without conditions, are compared.
-    """
-
-    def __init__(self, digits: Tensor, condition: Condition, closed: Tensor) -> None:
-        """`digits` (B,D) are changed in place; `closed` (V,) as `Digits.closed` gives it."""
-        self.digits, self.condition, self.closed = digits, condition, closed
-        alike = not condition and bool((digits == digits[:1]).all())
-        self.group: Tensor | None = torch.zeros(len(digits), dtype=torch.int64, device=digits.device) if alike else None
-        """(B,) int64: rows of one number know the same."""
-        self._first = torch.zeros(1, dtype=torch.int64, device=digits.device)
-
-    def different(self) -> Tensor:
-        """The digits (G,D) of one row of each group, or of all rows."""
-        return self.digits if self.group is None else self.digits[self._first]
-
-    def tell(self, digit: int, ids: Tensor) -> None:
-        """Every row knows its id (B,) of one more digit."""
-        self.digits[:, digit] = ids
-        if self.group is None:
-            return
-        _, group = torch.unique(self.group * (int(ids.max()) + 1) + ids, return_inverse=True)
-        count = int(group.max()) + 1
-        # hardly any two rows alike: no more comparing
-        self.group = group if count < 0.8 * len(ids) else None
-        self._first = group.new_zeros(count).scatter_(0, group, torch.arange(len(ids), device=ids.device))

@@ -20,7 +20,9 @@ NEEDS = {
     "classify": (("density",),),
     "fill in a table": (("infills",),),
     "detect": (("density",),),
-    "fix columns of a table": (("infills",),),
+    "fix columns of a table": (("narrows",),),
+    "ask": (("narrows",),),
+    "simulate": (("narrows",),),
     "write under a constraint": (("continues",),),
 }
 """Task -> abilities, of which all of one group are needed."""

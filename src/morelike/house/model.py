@@ -17,6 +17,7 @@ from ..data.table import Cells
 from ..maths.decoding import cut_at
 from . import (
     able,
+    asking,
     augmenting,
     bayes,
     between,
@@ -26,6 +27,7 @@ from . import (
     package,
     ranking,
     restyle,
+    simulating,
     table_bayes,
     table_rows,
     tables,
@@ -70,13 +72,14 @@ class Model:
         return self.package.card
 
     def sample(
-        self, n: int = 1, where: Mapping[str, Any] | None = None, seed: int = 0, *, constraint: str | None = None,
+        self, n: int = 1, where: tables.Where | None = None, seed: int = 0, *, constraint: str | None = None,
         stop: Sequence[str] = (), **dials: Any,
     ) -> Any:  # fmt: skip
         """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D), a list of n texts,
         rows of a table (n,C) as text.
 
-        `where` fixes conditions ({"label": 3}) and columns of a table, exactly; other conditions are drawn from the training histogram.
+        `where` fixes conditions ({"label": 3}) and columns of a table, exactly; a list of demands also takes ranges and several values
+        (["age>60", "city=Bern|Zug"]). Other conditions are drawn from the training histogram.
         `dials` are the family's own (steps, guidance, temperature). For text, `constraint` ("regex:...", "json:...", "slots:...",
         "span:...") says what the text must be, and each text is cut where the first of the `stop` strings begins. Raises UnknownName for
         a condition, column or class that isn't there, BadInput for n < 1, Refused for a constraint that nothing satisfies.
@@ -84,7 +87,7 @@ class Model:
         return self.sample_with_conditions(n, where, seed, constraint=constraint, stop=stop, **dials)[0]
 
     def sample_with_conditions(
-        self, n: int, where: Mapping[str, Any] | None = None, seed: int = 0, *, constraint: str | None = None,
+        self, n: int, where: tables.Where | None = None, seed: int = 0, *, constraint: str | None = None,
         stop: Sequence[str] = (), **dials: Any,
     ) -> tuple[Any, dict[str, np.ndarray]]:  # fmt: skip
         """As `sample`, with the condition of each item: ids (n,1)."""
@@ -94,22 +97,33 @@ class Model:
             x, condition = self.draw(n, where, seed, **dials)
         else:
             check_count(n)
-            condition = conditions_for(self.package, n, where or {}, seed)
+            condition = conditions_for(self.package, n, tables.split(self.package, where)[0], seed)
             x = texts.draw_under(self.package, n, condition, texts.Wish(seed=seed, constraint=constraint, dials=dials))
         items = self.codec.decode(x.numpy())
         shown = [cut_at(item, stop) for item in items] if stop else items
         return shown, {name: value.numpy() for name, value in condition.items()}
 
-    def draw(self, n: int, where: Mapping[str, Any] | None, seed: int, **dials: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    def draw(self, n: int, where: tables.Where | None, seed: int, **dials: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """(x (n,*), conditions): what `sample` decodes."""
+        return self._drawn(n, where, seed, dials)[:2]
+
+    def _drawn(
+        self, n: int, where: tables.Where | None, seed: int, dials: Mapping[str, Any]
+    ) -> tuple[Tensor, dict[str, Tensor], tables.Given | None]:
+        """(x, conditions, the demands on columns if there are any)."""
         check_count(n)
-        own = tables.own_columns(self.package, where or {})
-        condition = conditions_for(self.package, n, {name: value for name, value in (where or {}).items() if name not in own}, seed)
-        fixed = None
-        if own:
-            able.generator(self.package, "fix columns of a table")
-            fixed = tables.fields_of(self.codec, own)  # type: ignore[arg-type]  # only a table has columns of its own
-        return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials, fixed=fixed), condition
+        fixed, demands = tables.split(self.package, where)
+        given = tables.Given(self.package, (), demands) if demands else None
+        condition = conditions_for(self.package, n, fixed, seed)
+        by = None if given is None else given.sample
+        return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials, by=by), condition, given
+
+    def sample_rows(self, n: int = 1, where: tables.Where | None = None, seed: int = 0, **dials: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """(rows (n,C) of a table as text, a report on the demands in `where`): {"demands", "obeyed": the share of rows that fulfil them
+        when they are read again, "probability": theirs under the model, "exact"}; {} without demands."""
+        x, _, given = self._drawn(n, where, seed, dials)
+        rows = np.asarray(self.codec.decode(x.numpy()))
+        return rows, {} if given is None else given.report(rows)
 
     def stream(
         self, text: str = "", n: int = 1, length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,
@@ -229,6 +243,20 @@ class Model:
         if prepared.split.fingerprint != self.package.recipe.fingerprint:
             heard.say("note: this is not the data that the model was trained on: rows that it learnt from may be among those held out")
         return augmenting.augment(self.package, prepared, column, n, heard, seed)
+
+    def ask(self, *events: str, where: tables.Where | None = None) -> dict[str, Any]:
+        """The probability of events such as "age>60", all together, under a table's model, or the distribution of the column that is
+        named alone; given `where`. As `morelike ask --json` prints it."""
+        return asking.ask(self.package, events, where)
+
+    def simulate(
+        self, n: int = 1, *, shares: Sequence[str] = (), shift: str | None = None, where: tables.Where | None = None, seed: int = 0,
+        **dials: Any,
+    ) -> tuple[np.ndarray, dict[str, Any]]:  # fmt: skip
+        """(rows (n,C) of a table whose demands come with other shares, "default=1:0.44" or "default=1:x2", and whose numbers of one column
+        have another mean, "age=+5"; a report): all else follows the model. As `morelike simulate --json` prints it."""
+        check_count(n)
+        return simulating.simulate(self.package, n, simulating.Change(shares, shift, where, seed, dials), self.precision)
 
     @property
     def precision(self) -> str:

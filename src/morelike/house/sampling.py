@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Infills
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
@@ -34,11 +33,11 @@ def draw(
     precision: str = "fp32",
     dials: Mapping[str, Any] | None = None,
     chunk: int | None = None,
-    fixed: tuple[Tensor, Tensor] | None = None,
+    by: Callable[[Mapping[str, Tensor], Noise, Mapping[str, Any]], Tensor] | None = None,
 ) -> Tensor:
     """(n, *) examples x on the CPU; `condition` holds n rows each. The last chunk is filled up and cut; ids are drawn in float32.
 
-    `fixed`: (x, known) of one example, whose known part every draw keeps, for a model that `Infills`.
+    `by`: draws rows from (conditions, noise, dials) in place of the model's own `sample`.
     """
     if not isinstance(model, Generator):
         raise Refused(f"{type(model).__name__} is no generator: it can't draw samples")
@@ -48,11 +47,7 @@ def draw(
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     with torch.inference_mode(), autocast:
         for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
-            if fixed is not None and isinstance(model, Infills):
-                x, known = (part.to(model.device).expand(noise.size, *part.shape) for part in fixed)
-                drawn = model.infill(x, known, own, noise=noise, **dials)
-            else:
-                drawn = model.sample(own, noise=noise, **dials)
+            drawn = model.sample(own, noise=noise, **dials) if by is None else by(own, noise, dials)
             parts.append(drawn.cpu()[:count])
     x = torch.cat(parts) if parts else torch.empty(0, *model.spec.shape)
     if x.is_floating_point():

@@ -1,53 +1,118 @@
-"""Tables conditioned on their own columns: exactly, by families that fill in what is not known. F fields of a row."""
+"""Tables conditioned on their own columns: exactly, by families that narrow themselves down. F fields of a row, B batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import BadInput, Refused, UnknownName
+from ..core.abilities import Allowed, Narrowed, Narrows
+from ..core.errors import BadInput, Refused
+from ..core.noise import Noise
 from ..data.table import TableCodec
-from ..data.table_columns import CategoryColumn
+from ..data.table_demands import Demand, Visible, boxes_of, read_demand
+from . import able
 from .package import Package
 
-
-def own_columns(package: Package, where: Mapping[str, Any]) -> dict[str, str]:
-    """Those of `where` that name columns of the table itself, and not conditions, as text."""
-    names = package.codec.names if isinstance(package.codec, TableCodec) else ()
-    return {name: str(value) for name, value in where.items() if name in names and name not in package.conditions}
+Where = Mapping[str, Any] | Sequence[str]
+"""{name: value}, or sentences such as "age>60"."""
 
 
-def fields_of(codec: TableCodec, where: Mapping[str, str]) -> tuple[Tensor, Tensor]:
-    """((F,) values, (F,) bool which of them are known) of columns as text.
-
-    Raises Refused for a column that is not learnt, UnknownName or BadInput for a value that the model can't write.
-    """
-    values, known = np.zeros(len(codec.spec.fields), np.float32), np.zeros(len(codec.spec.fields), bool)
-    for name, text in where.items():
-        column, place, way = codec.view(name)
-        if not column.fields:
-            raise Refused(f"{name} is not learnt, so nothing follows from it: {column.describe()}")
-        if isinstance(column, CategoryColumn):
-            text = _category(name, text, column.values, way)
-        coded = column.encode([text])
-        written = str(column.decode(coded)[0])
-        if column.unseen([text]) or written != text:
-            raise BadInput(f"{text!r} is no value of {name} that the model can write; the nearest is {written!r}")
-        if known[place].any() and not np.array_equal(values[place], coded[0]):
-            raise BadInput(f"{name} = {where[name]} doesn't go with what the other columns are fixed to")
-        values[place], known[place] = coded[0], True
-    return torch.from_numpy(values), torch.from_numpy(known)
+def opened(package: Package, task: str) -> tuple[Narrows, TableCodec]:
+    """The model and the codec of a table. Raises Refused for another kind of data, and for a family that can't narrow itself down."""
+    model = able.generator(package, task)
+    if not isinstance(package.codec, TableCodec):
+        raise Refused(f"this model makes data of the kind {package.codec.kind!r}; only models of tables can {task}")
+    assert isinstance(model, Narrows)
+    return model, package.codec
 
 
-def _category(name: str, text: str, coded: Sequence[str], way: Callable[[str], str]) -> str:
-    """The one coded value that gives a visible one."""
-    found = [value for value in coded if way(value) == text]
-    if not found:
-        raise UnknownName(f"value of {name}", text, {way(value) for value in coded})
-    if len(found) > 1:
-        raise Refused(f"{len(found):,} values give {name} = {text} by a rule; fix one of them: {', '.join(found[:4])}")
-    return found[0]
+def split(package: Package, where: Where | None) -> tuple[dict[str, Any], list[Demand]]:
+    """(values of conditions, demands on columns of a table). Raises UnknownName or BadInput for what is neither."""
+    codec, own = package.codec, package.conditions
+    names = codec.names if isinstance(codec, TableCodec) else ()
+    if isinstance(where, Mapping):
+        there = {name: value for name, value in where.items() if name in names and name not in own}
+        return {name: value for name, value in where.items() if name not in there}, [Demand(name, "=", str(there[name])) for name in there]
+    demands = [read_demand(text, dict.fromkeys([*own, *names])) for text in ([where] if isinstance(where, str) else where or ())]
+    for demand in demands:
+        if demand.column in own and demand.sign != "=":
+            raise BadInput(f"{demand}: a condition takes one value, as in {demand.column}=...")
+    return {one.column: one.value for one in demands if one.column in own}, [one for one in demands if one.column not in own]
+
+
+class Given:
+    """A table's model under demands: boxes that don't overlap, each narrowed down, drawn from in proportion to their mass."""
+
+    def __init__(self, package: Package, demands: Sequence[Demand], before: Sequence[Demand] = (), *, empty: bool = False) -> None:
+        """`before` are fixed before `demands`, so that chances under `before` alone and under both fit. Raises Refused for a family that
+        can't, and what `boxes_of` raises."""
+        self.package, self.demands = package, [*before, *demands]
+        self.model, self.codec = opened(package, "fix columns of a table")
+        self.boxes: list[dict[int, Allowed]] = boxes_of(self.codec, demands, before, empty=empty)
+        self._kept: dict[bytes, list[Narrowed]] = {}
+
+    def narrowed(self, condition: Mapping[str, Tensor] | None = None, seed: int = 0) -> list[Narrowed]:
+        """Each box, under one row of each condition."""
+        key = b"".join(value.cpu().numpy().tobytes() for value in (condition or {}).values()) + seed.to_bytes(8, "big")
+        if key not in self._kept:
+            # probabilities in full precision, whatever rows are drawn in
+            with torch.inference_mode(), torch.autocast(self.package.model.device.type, enabled=False):
+                self._kept[key] = [self.model.narrow(box, condition, seed=seed) for box in self.boxes]
+        return self._kept[key]
+
+    def sample(self, condition: Mapping[str, Tensor], noise: Noise, dials: Mapping[str, Any]) -> Tensor:
+        """(B,F) rows x; of each condition B rows. Raises Refused where the model gives the demands no probability."""
+        out: Tensor | None = None
+        groups = torch.zeros(noise.size, dtype=torch.int64, device=noise.index.device)
+        if condition:
+            flat = torch.cat([value.flatten(1).double() for value in condition.values()], 1)
+            groups = torch.unique(flat, dim=0, return_inverse=True)[1]
+        u = noise.uniform((), "box").double()
+        for group in range(int(groups.max()) + 1):
+            rows = (groups == group).nonzero()[:, 0]
+            boxes = self.narrowed({name: value[rows[:1]] for name, value in condition.items()})
+            reach = torch.tensor([math.exp(box.log_mass) for box in boxes], dtype=torch.float64, device=u.device).cumsum(0)
+            if not len(reach) or not reach[-1] > 0:
+                raise Refused(f"the model gives {' and '.join(map(str, self.demands))} no probability")
+            chosen = torch.searchsorted(reach, u[rows] * reach[-1], right=True).clamp(max=len(boxes) - 1)
+            for number in range(len(boxes)):
+                own = rows[chosen == number]
+                if not len(own):
+                    continue
+                drawn = boxes[number].sample(noise=noise[own], **dials)
+                out = drawn.new_zeros(noise.size, drawn.shape[1]) if out is None else out
+                out[own] = drawn
+        assert out is not None
+        return out
+
+    def chance(self, condition: Mapping[str, Tensor] | None = None, seed: int = 0) -> float:
+        """The probability of all demands under the model."""
+        return float(sum(math.exp(box.log_mass) for box in self.narrowed(condition, seed)))
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything found so far is the model's own probability, and no estimate."""
+        return all(box.exact for boxes in self._kept.values() for box in boxes)
+
+    def obeyed(self, rows: np.ndarray) -> np.ndarray:
+        """(N,) bool: which written rows (N,C) fulfil all demands, read again from their text."""
+        found = np.ones(len(rows), dtype=bool)
+        for name in dict.fromkeys(demand.column for demand in self.demands):
+            texts = rows[:, self.codec.names.index(name)].tolist()
+            distinct = list(dict.fromkeys(texts))
+            good = Visible(self.codec, name).all_hold(distinct, [one for one in self.demands if one.column == name])
+            right = {text for text, fine in zip(distinct, good, strict=True) if fine}
+            found &= np.fromiter((text in right for text in texts), bool, len(texts))
+        return found
+
+    def report(self, rows: np.ndarray) -> dict[str, Any]:
+        """What is said of written rows (N,C): the share that obeys, and the demands' mean probability under the conditions drawn."""
+        boxes = list(self._kept.values())
+        chance = float(np.mean([sum(math.exp(box.log_mass) for box in own) for own in boxes])) if boxes else math.nan
+        obeyed = float(self.obeyed(rows).mean()) if len(rows) else 1.0
+        return {"demands": list(map(str, self.demands)), "obeyed": obeyed, "probability": chance, "exact": self.exact}

@@ -87,3 +87,10 @@ class Bins:
         right = low + width - width * ((1 - u) / TAIL).log()
         x = torch.where(u < under, left, torch.where(1 - u < over, right, middle))
         return torch.where(cell == 0, torch.nan, x).float()
+
+    def share(self, x: Tensor, cell: Tensor) -> Tensor:
+        """(B,R) float64: the share of the mass of cells (B,R) of number >= 1 that lies below numbers x (B,R); `place` is its inverse."""
+        low, width, under, over = self._within(cell)
+        at = (x.double() - low) / width
+        inside = under + (1 - under - over) * at.clamp(0, 1)
+        return torch.where(at < 0, under * at.exp(), torch.where(at > 1, 1 - over * (1 - at).exp(), inside))
