@@ -388,3 +388,39 @@ def test_tiny_shakespeare_has_its_65_characters_and_the_usual_hold_out() -> None
     assert (codec.spec.vocab, codec.spec.stop, codec.fallback) == (65, None, False)
     text = (SHARED / "tinyshakespeare" / "input.txt").read_text()
     assert codec.decode(codec.ids(take(source.items, split.holdout))[None]) == [text[int(0.9 * len(text)) :]]
+
+
+def test_a_field_called_like_a_text_that_holds_something_else_is_named_with_its_line(tmp_path: Path) -> None:
+    for name, value in {"object": {"a": 1}, "number": 7, "list": ["a", 3]}.items():
+        file = write(tmp_path / f"{name}.jsonl", rows(*[{"text": value} for _ in range(30)]))
+        with pytest.raises(BadInput, match=rf"{name}\.jsonl, line 1: text is .*a text is expected"):
+            open_source(file)
+    stray = write(tmp_path / "stray.jsonl", rows(*[{"text": SENTENCES[row] if row != 12 else ["a", None]} for row in range(40)]))
+    with pytest.raises(BadInput, match=r"line 13: text is \['a', None\]"):
+        open_source(stray)
+
+
+def test_what_rows_lack_is_said_by_kind(tmp_path: Path) -> None:
+    whole = [{"source": text, "targets": [text[::-1]]} for text in SENTENCES]
+    gaps = [{"source": "x"}, {"source": "x", "targets": None}, {"source": "x", "targets": []}, {"source": "z", "targets": ["", "ok"]}]
+    notes = open_source(write(tmp_path / "f.jsonl", rows(*whole, *gaps, {"source": "half \ud800", "targets": ["y"]}))).notes
+    assert "2 rows have no target and were left out (f.jsonl, line 41; f.jsonl, line 42)" in notes
+    assert "1 row has an empty target and was left out (f.jsonl, line 43)" in notes
+    assert "1 row has an empty text among the targets; only the others are learnt (f.jsonl, line 44)" in notes
+    assert "1 row has half a character (a lone surrogate), which became U+FFFD (f.jsonl, line 45)" in notes
+
+
+def test_a_first_line_of_single_words_is_said_to_be_names(tmp_path: Path) -> None:
+    pairs = "".join(f"ich bin {number} hier\tI am {number} here\n" for number in range(40))
+    source = open_source(write(tmp_path / "hallo.tsv", f"Hallo\tHello\n{pairs}"))
+    assert any("hallo.tsv: the first line was read as the columns' names (Hallo, Hello)" in note for note in source.notes)
+    named = open_source(write(tmp_path / "named.tsv", f"source\ttarget\n{pairs}"))
+    assert not any("first line" in note for note in named.notes)
+
+
+def test_a_file_of_mixed_encodings_is_suspected(tmp_path: Path) -> None:
+    line = "Die schönen Bücher stehen über der Tür.\n"
+    (tmp_path / "mixed.txt").write_bytes(line.encode() * 40 + line.encode("cp1252") * 40)
+    (tmp_path / "plain.txt").write_bytes(line.encode("cp1252") * 80)
+    assert any("40 of the 80 lines" in note and "mix encodings" in note for note in open_source(tmp_path / "mixed.txt").notes)
+    assert not any("mix encodings" in note for note in open_source(tmp_path / "plain.txt").notes)

@@ -256,6 +256,13 @@ def test_best_of_keeps_the_likeliest_of_its_draws() -> None:
     assert (scores.max(0).values > scores[0]).any()
 
 
+def test_the_lowest_temperature_takes_the_likeliest_of_what_is_allowed() -> None:
+    log_probs = torch.tensor([[-torch.inf, -3.0, -2.0, -2.5], [-1e4, -torch.inf, -1e4, -1e4 - 1]])
+    weights = weigh(log_probs, Dials(temperature=1e-40))
+    assert torch.allclose(weights.softmax(1), torch.tensor([[0, 0, 1.0, 0], [0.5, 0, 0.5, 0]]))
+    assert bool((weights[log_probs == -torch.inf] == -torch.inf).all())
+
+
 def test_temperature_zero_is_greedy() -> None:
     model = Markov(SPEC)
     drawn = decode(model, SPEC, labels(3), noise=Noise(0, 3), dials=Dials(temperature=0))

@@ -69,6 +69,8 @@ def test_models_lists_generators_with_what_they_can_do() -> None:
 def test_unknown_settings_are_refused_before_anything_is_written(points: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(MorelikeError, match="did you mean 'rank'"):
         morelike.train(points, model="pca", out=tmp_path / "run", rnak=3)
+    with pytest.raises(BadInput, match="'rank' must be a whole number such as"):
+        morelike.train(points, model="pca", out=tmp_path / "run", rank=1.5)
     assert not (tmp_path / "run").exists()
 
 

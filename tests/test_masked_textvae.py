@@ -210,6 +210,31 @@ def test_few_steps_do_not_shorten_the_items(order: str) -> None:
         assert (drawn != 3).sum(1).float().mean() == pytest.approx(4.5, abs=0.6)
 
 
+def test_what_follows_a_stop_takes_no_part_in_the_nets_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, source = Tokens((200,), vocab=5, stop=4), Tokens((6,), vocab=7, stop=6)
+    model: Masked = make(Masked, spec, {"source": source}, dropout=0.0)
+    draw = torch.Generator().manual_seed(5)
+    for p in model.parameters():
+        p.data.copy_(p + 0.1 * torch.randn(p.shape, generator=draw))
+    x = torch.where(torch.arange(200) < torch.tensor([[3], [150], [20], [90]]), torch.randint(4, (4, 200), generator=draw), 4)
+    known = torch.ones_like(x, dtype=torch.bool)
+    known[:, 1:3] = known[1, 100:110] = False
+    told = {"source": torch.randint(6, (4, 6), generator=draw)}
+    widths: list[int] = []
+    model.nets["denoiser"].register_forward_pre_hook(lambda net, args: widths.append(args[0].shape[1]))
+
+    def answers() -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return model.infill(x, known, told, noise=Noise(0, 4)), model.log_prob(x, told, noise=Noise(0, 4))
+
+    filled, nats = answers()
+    assert sorted(set(widths[:3])) == [21, 91, 151]  # the ends are drawn row by row of about the same length
+    monkeypatch.setattr(Masked, "_alike", lambda self, x, known: iter([(torch.arange(len(x)), x.shape[1])]))
+    plain, whole = answers()
+    assert torch.equal(filled, plain)
+    assert torch.allclose(nats, whole, rtol=1e-5)
+
+
 def test_grids_of_ids_are_learnt_and_filled_in() -> None:
     spec = Tokens((3, 4), vocab=6)
     x = (torch.arange(3)[:, None] + torch.arange(4) + torch.arange(600)[:, None, None]) % 6

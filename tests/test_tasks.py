@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -285,6 +285,15 @@ def test_infilling_keeps_what_is_known_and_forbids_the_stop() -> None:
     assert len({one.gaps for one in found}) == 4
 
 
+def test_gaps_that_touch_give_no_text_twice() -> None:
+    spec = Tokens((12,), vocab=5, stop=4)
+    torn = restoring.Torn(((0, 1), (), (3,)), (1, 2))
+    wholes = [(*one.gaps[0], *one.gaps[1]) for one in restoring.restore(Cycle(spec), spec, torn, 30, noise=Noise(0, 1))]
+    assert len(wholes) == len(set(wholes)) > 5
+    wholes = [(*one.gaps[0], *one.gaps[1]) for one in restoring.infill(Cycle(spec), spec, torn, 30, noise=Noise(0, 1))]
+    assert len(wholes) == len(set(wholes))
+
+
 def test_restore_gives_whole_texts(writer: Model) -> None:
     found = writer.restore("the red ___ sees the blue ___", 3)
     for variant in found["variants"]:
@@ -298,6 +307,36 @@ def test_restore_gives_whole_texts(writer: Model) -> None:
         writer.restore("the red dog")
     with pytest.raises(Refused, match="no gap of 1 to 12 ids"):
         writer.restore("the ___ dog", constraint="regex:[0-9]")
+
+
+def test_a_longer_line_of_underscores_is_one_gap_and_gaps_that_touch_give_no_text_twice(writer: Model) -> None:
+    assert writer.restore("the red _____ sees", 2) == writer.restore("the red ___ sees", 2)
+    touching = [variant["text"] for variant in writer.restore("the red ___ ___", 20)["variants"]]
+    assert len(touching) == len(set(touching)) == 20
+
+
+def test_little_room_for_a_gap_is_said(writer: Model) -> None:
+    whole = next(line for line in LINES if len(line) == max(map(len, LINES)))
+    holed = f"{whole[:8]}___{whole[11:]}"
+    found = writer.restore(holed, 1)
+    assert len(found["variants"][0]["gaps"][0]) <= 3
+    assert found["notes"] == [f"the model reads {len(whole)} ids at once: the text leaves 3 of them for its gap"]
+    assert writer.restore(holed, 1, 3)["notes"] == []
+
+
+def test_a_constraint_and_a_stop_string_exclude_each_other(writer: Model, translator: Model) -> None:
+    rule = "regex:the [a-z ]+"
+    calls: list[Callable[[], object]] = [
+        lambda: writer.sample(1, constraint=rule, stop=["o"]), lambda: writer.extend("the", constraint=rule, stop=["o"]),
+        lambda: translator.translate("god", constraint=rule, stop=["o"]),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(BadInput, match="cut at a stop string: leave out either"):
+            call()
+
+
+def test_line_ends_of_windows_are_no_strange_letters(writer: Model) -> None:
+    assert writer.explain("the dog\r\nthe cat\r\n") == writer.explain("the dog\nthe cat")
 
 
 def test_byte_pairs_fill_a_gap_with_whole_words() -> None:

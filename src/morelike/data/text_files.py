@@ -181,13 +181,24 @@ def detect(first: bytes, sample: bytes | None = None) -> Encoding:
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
     if text.count("\ufffd") - sample.count("\ufffd".encode()) <= beyond // 20:
         return Encoding("utf-8", "")
+    mixed = _mixed(sample)
     if beyond >= _ENOUGH and (guess := _guess(sample)):
-        return Encoding(guess, f"it isn't UTF-8; by its letters it is {guess} (if that is wrong, convert it to UTF-8)")
+        return Encoding(guess, f"it isn't UTF-8; by its letters it is {guess} (if that is wrong, convert it to UTF-8){mixed}")
     try:
         sample.decode("cp1252")
     except UnicodeDecodeError:
-        return Encoding("latin-1", "it isn't UTF-8; it was read as Latin-1, which takes any byte")
-    return Encoding("cp1252", "it isn't UTF-8; read as Windows-1252, the commonest other encoding (if that is wrong, convert it to UTF-8)")
+        return Encoding("latin-1", f"it isn't UTF-8; it was read as Latin-1, which takes any byte{mixed}")
+    how = "it isn't UTF-8; read as Windows-1252, the commonest other encoding (if that is wrong, convert it to UTF-8)"
+    return Encoding("cp1252", how + mixed)
+
+
+def _mixed(sample: bytes) -> str:
+    """A remark where several of the lines with letters beyond ASCII are UTF-8: lines of other encodings hardly ever are by chance."""
+    special = [line for line in sample.split(b"\n")[:-1] if not line.isascii()]
+    right = sum("\ufffd" not in line.decode("utf-8", "replace") for line in special)
+    if right < 2 or right * 4 < len(special):
+        return ""
+    return f"; but {right:,} of the {len(special):,} lines looked at with letters beyond ASCII are UTF-8: it may mix encodings"
 
 
 def _wide(sample: bytes) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ def roles(name: str, records: Sequence[Record]) -> Roles:
         elif len(texts) == 1:
             x = texts[0]
     if x is None:
+        _no_text(records, [fields[known] for known in (*TARGETS, *PLAIN) if known in fields and fields[known] != label])
         listed = ", ".join(fields.values()) or "(none)"
         raise BadInput(f"{name}: none of the fields {listed} is known to be the text; call it text, or source and target.")
     return Roles(x, source, label)
@@ -85,11 +86,24 @@ def _is_text(records: Sequence[Record], key: str) -> bool:
 def _no_stray(records: Sequence[Record], key: str) -> None:
     """Raises BadInput, naming the row, for a number or an object in a field whose other values are mostly texts."""
     values = [(record, record.values[key]) for record in records if record.values.get(key) is not None]
-    stray = [(record, value) for record, value in values if not isinstance(value, (str, list))]
+    stray = [(record, value) for record, value in values if not _of_text(value)]
     if stray and len(stray) * 2 < len(values):
         record, value = stray[0]
         rows = "1 row has" if len(stray) == 1 else f"{len(stray):,} rows have"
         raise BadInput(f"{record.where}: {key} is {str(value)[:40]}, but a text is expected, in quotes ({rows} none). Mend or remove it.")
+
+
+def _of_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value))
+
+
+def _no_text(records: Sequence[Record], keys: Sequence[str]) -> None:
+    """Raises BadInput, naming the row, for the first of fields called like texts that holds something else."""
+    for key in keys:
+        for record in records:
+            value = record.values.get(key)
+            if value is not None and not _of_text(value):
+                raise BadInput(f"{record.where}: {key} is {str(value)[:40]}, but a text is expected, in quotes.")
 
 
 def prose(values: Sequence[str], least: int = PROSE_LETTERS) -> bool:
@@ -143,32 +157,41 @@ def _named_split(values: Mapping[str, Any]) -> str | None:
 
 
 def _one(value: Any) -> str:
-    return scalars(" ".join(value) if isinstance(value, list) else value)
+    return scalars(_joined(value))
 
 
-@dataclass(slots=True)
-class _Gaps:
-    """Rows that were left out."""
-
-    target: list[str] = field(default_factory=list)
-    source: list[str] = field(default_factory=list)
+def _joined(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else value
 
 
-def _rows(records: Sequence[Record], fields: Roles) -> tuple[list[Record], list[str], _Gaps]:
-    """(the record of each item, the items, what was left out); a list of targets gives a row each."""
-    kept, items, gaps = [], [], _Gaps()
+def _rows(records: Sequence[Record], fields: Roles) -> tuple[list[Record], list[str], dict[str, list[str]]]:
+    """(the record of each item, the items, what rows lack -> where those rows are); a list of targets gives a row each."""
+    kept: list[Record] = []
+    items: list[str] = []
+    gaps: dict[str, list[str]] = {}
     for record in records:
         value = record.values.get(fields.x)
-        targets = [scalars(text) for text in (value if isinstance(value, list) else [value]) if isinstance(text, str) and text.strip()]
+        answers = value if isinstance(value, list) else [value]
+        targets = [text for text in answers if isinstance(text, str) and text.strip()]
         if not targets:
-            gaps.target.append(record.where)
+            gaps.setdefault(f"{_lack(value)} target and {{were}} left out", []).append(record.where)
             continue
-        if fields.source and not _filled(record.values.get(fields.source)):
-            gaps.source.append(record.where)
+        source = record.values.get(fields.source) if fields.source else ""
+        if fields.source and not _filled(source):
+            gaps.setdefault(f"{_lack(source)} source and {{were}} left out", []).append(record.where)
             continue
+        if len(targets) < len(answers):
+            gaps.setdefault("an empty text among the targets; only the others are learnt", []).append(record.where)
+        clean = [scalars(text) for text in targets]
+        if clean != targets or (fields.source and _joined(source) != _one(source)):
+            gaps.setdefault("half a character (a lone surrogate), which became U+FFFD", []).append(record.where)
         kept += [record] * len(targets)
-        items += targets
+        items += clean
     return kept, items, gaps
+
+
+def _lack(value: Any) -> str:
+    return "no" if value is None else "an empty"
 
 
 def _filled(value: Any) -> bool:
@@ -177,14 +200,13 @@ def _filled(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _left_out(gaps: _Gaps) -> list[str]:
-    text = []
-    for what, places in (("target", gaps.target), ("source", gaps.source)):
-        if places:
-            shown = "; ".join(places[:_SHOWN]) + ("; ..." if len(places) > _SHOWN else "")
-            rows = "1 row has" if len(places) == 1 else f"{len(places):,} rows have"
-            text.append(f"{rows} an empty {what} and {'was' if len(places) == 1 else 'were'} left out ({shown})")
-    return text
+def _left_out(gaps: Mapping[str, Sequence[str]]) -> list[str]:
+    said = []
+    for what, places in gaps.items():
+        shown = "; ".join(places[:_SHOWN]) + ("; ..." if len(places) > _SHOWN else "")
+        rows, were = ("1 row has", "was") if len(places) == 1 else (f"{len(places):,} rows have", "were")
+        said.append(f"{rows} {what.format(were=were)} ({shown})")
+    return said
 
 
 def _column(name: str, values: list[Any], notes: list[str]) -> Column | None:

@@ -57,6 +57,9 @@ def table(files: Files, file: str, notes: list[str]) -> list[Record]:
         raise BadInput(f"{file} holds no rows.")
     body = list(rows)
     names = _header(first[1], [row for _, row in body[:_LOOKED_AT]])
+    if names is not None and not {name.lower() for name in names} & _KNOWN:
+        said = ", ".join(names)
+        notes.append(f"{file}: the first line was read as the columns' names ({said}); if it is a row, put a line of names above it")
     if names is None:
         names, body = ["source", "target"][-len(first[1]) :], [first, *body]
         if len(first[1]) > 2:

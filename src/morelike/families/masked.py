@@ -10,7 +10,7 @@ whole items, each counted once.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from ..core.abilities import Condition, Density, Infills
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
-from ..core.spec import Conditions, Spec, Tokens, elements
+from ..core.spec import Conditions, Spec, Tokens, elements, live
 from ..maths.decoding import Dials, pick, weigh
 
 _MOST_STEPS = 32
@@ -90,9 +90,9 @@ class Masked(Generator, Density, Infills):
         return [Player("denoiser", list(self.parameters()), self._loss, optim=optim)]
 
     def _logits(self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        """(B,T,V) logits of every place from the known ones of x (B,T)."""
+        """(B,T,V) logits of every place from the known ones of x (B,T); of a sequence, T may be fewer places than the Spec's."""
         hidden = torch.where(known, x, self.spec.vocab)
-        logits: Tensor = self.nets["denoiser"](hidden.view(-1, *self.spec.shape), condition, given).float()
+        logits: Tensor = self.nets["denoiser"](hidden.view(len(x), -1, *self.spec.shape[1:]), condition, given).float()
         if self.spec.stop is None:
             return logits
         goes_on = (known & (x != self.spec.stop)).flip(1).cumsum(1).flip(1) > 0
@@ -107,15 +107,33 @@ class Masked(Generator, Density, Infills):
         ended = (known & (x == self.spec.stop)).cumsum(1) > 0
         return torch.where(ended & ~known, self.spec.stop, x), known | ended
 
+    def _alike(self, x: Tensor, known: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """(rows, the longest one's places up to a known stop) of settled (x, known), (B,T) each: up to 64 places, 65 to 128, to 256, ...
+
+        Attention's cost is the square of a batch's longest row, and one row in thirty may be longer than all others together.
+        """
+        if self.spec.stop is None or len(self.spec.shape) > 1:
+            yield torch.arange(len(x), device=x.device), x.shape[1]
+            return
+        lengths = live(self.spec, torch.where(known, x, self.spec.vocab)).sum(1)
+        doublings = (lengths - 1).clamp(min=63).double().log2().floor()
+        for number in sorted(set(doublings.tolist())):
+            rows = (doublings == number).nonzero()[:, 0]
+            yield rows, int(lengths[rows].max())
+
     def _nats(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], share: Tensor, noise: Noise) -> Tensor:
         """(B,) nats of x (B,T) with T * `share` (B,), rounded up, of its places hidden: their mean cross-entropy times T."""
         places = x.shape[1]
         hidden = (share * places).ceil().long().clamp(1, places)
         known = _rank(noise.uniform((places,), "order")) >= hidden[:, None]
         _, known = self._settled(x, known)
-        logits = self._logits(x, known, condition, given)
-        each = F.cross_entropy(logits.flatten(0, 1), x.flatten(), reduction="none").view_as(x)
-        return torch.where(known, 0.0, each).sum(1) * (places / hidden)
+        nats = torch.zeros(len(x), device=x.device)
+        for rows, longest in self._alike(x, known):
+            own, there = x[rows, :longest], known[rows, :longest]
+            logits = self._logits(own, there, _of(condition, rows), _of(given, rows))
+            each = F.cross_entropy(logits.flatten(0, 1), own.flatten(), reduction="none").view(own.shape)
+            nats = nats.index_copy(0, rows, torch.where(there, 0.0, each).sum(1))
+        return nats * (places / hidden)
 
     def _loss(self, batch: Batch) -> Terms:
         share = batch.noise.uniform((), "share")
@@ -156,12 +174,22 @@ class Masked(Generator, Density, Infills):
         """(B,*) with the places of x (B,T) that are not known drawn in some steps."""
         settings = replace(self.settings, **dials)
         condition, given = all_given(condition)
-        sure = settings.order == "confidence"
-        steps = settings.steps or min((x.shape[1] + 1) // 2 if sure else x.shape[1], _MOST_STEPS)
-        order = noise.uniform((x.shape[1],), "order")
         x, known = self._settled(x, known)
-        if sure:
+        if settings.order == "confidence":
             x, known = self._ended(x, known, condition, given, noise)
+        out = x.clone()
+        for rows, longest in self._alike(x, known):
+            own = self._shown(x[rows, :longest], known[rows, :longest], _of(condition, rows), _of(given, rows), noise[rows], settings)
+            out[rows, :longest] = own
+        return out.view(-1, *self.spec.shape)
+
+    def _shown(
+        self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], noise: Noise, settings: MaskedSettings
+    ) -> Tensor:
+        """(B,T) with the places of settled (x, known) drawn in some steps; T may be fewer places than the Spec's."""
+        sure, most = settings.order == "confidence", elements(self.spec)
+        steps = settings.steps or min((most + 1) // 2 if sure else most, _MOST_STEPS)
+        order = self._places(noise, x.shape[1], "order")
         at_first = (~known).sum(1)
         for step in range(1, steps + 1):
             show = ((~known).sum(1) - _left(at_first, step, steps, settings.order)).clamp(min=0)
@@ -171,7 +199,7 @@ class Masked(Generator, Density, Infills):
             own = noise.under("step", step)
             if sure:
                 drawn, sureness = self._drawn(x, self._without_stop(logits), ~known, settings.temperature, own)
-                gumbel = -torch.log(-torch.log(own.uniform((x.shape[1],), "place")))
+                gumbel = -torch.log(-torch.log(self._places(own, x.shape[1], "place")))
                 now = _first(-(sureness + _SPREAD * (1 - step / steps) * gumbel), known, show)
                 x = torch.where(now, drawn, x)
             else:
@@ -180,7 +208,11 @@ class Masked(Generator, Density, Infills):
             # places drawn together know nothing of each other: what stands after a stop gives way to it
             ended = ((known | now) & (x == self.spec.stop)).cumsum(1) > 0 if self.spec.stop is not None else torch.zeros_like(known)
             x, known = torch.where(ended & ~known, self.spec.stop or 0, x), known | now | ended
-        return x.view(-1, *self.spec.shape)
+        return x
+
+    def _places(self, noise: Noise, count: int, name: str) -> Tensor:
+        """(B,count) uniforms, one a place, whatever the count."""
+        return noise.uniform((elements(self.spec),), name)[:, :count]
 
     def _ended(
         self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], noise: Noise
@@ -192,8 +224,11 @@ class Masked(Generator, Density, Infills):
         stop = self.spec.stop
         if stop is None:
             return x, known
-        by_then = self._logits(x, known, condition, given).softmax(-1)[..., stop]
-        ends = torch.where(known, x == stop, noise.uniform((), "end")[:, None] < by_then)
+        level, ends = noise.uniform((), "end")[:, None], known & (x == stop)
+        for rows, longest in self._alike(x, known):
+            there = known[rows, :longest]
+            by_then = self._logits(x[rows, :longest], there, _of(condition, rows), _of(given, rows)).softmax(-1)[..., stop]
+            ends[rows, :longest] |= ~there & (level[rows] < by_then)
         ended = ends.cumsum(1) > 0
         return torch.where(ended & ~known, stop, x), known | ended
 
@@ -211,11 +246,15 @@ class Masked(Generator, Density, Infills):
             level = noise.uniform((), "end")[:, None].expand_as(x)[where]
             ended = level < weights.softmax(-1)[:, self.spec.stop]
             weights = torch.where(ended[:, None], weights, self._without_stop(weights))
-        ids = pick(weights, noise.uniform((x.shape[1],), "id")[where])
+        ids = pick(weights, self._places(noise, x.shape[1], "id")[where])
         if self.spec.stop is not None:
             ids = torch.where(ended, self.spec.stop, ids)
         sureness = log_probs.gather(1, ids[:, None])[:, 0]
         return x.masked_scatter(where, ids), torch.zeros_like(x, dtype=torch.float32).masked_scatter(where, sureness)
+
+
+def _of(values: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    return {name: value[rows] for name, value in values.items()}
 
 
 def _rank(values: Tensor) -> Tensor:

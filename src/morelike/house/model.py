@@ -98,7 +98,7 @@ class Model:
         else:
             check_count(n)
             condition = conditions_for(self.package, n, tables.split(self.package, where)[0], seed)
-            x = texts.draw_under(self.package, n, condition, texts.Wish(seed=seed, constraint=constraint, dials=dials))
+            x = texts.draw_under(self.package, n, condition, texts.Wish({}, seed, constraint, stop, dials))
         items = self.codec.decode(x.numpy())
         shown = [cut_at(item, stop) for item in items] if stop else items
         return shown, {name: value.numpy() for name, value in condition.items()}

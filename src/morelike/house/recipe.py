@@ -184,13 +184,17 @@ def build_settings(family: type, values: Mapping[str, Any]) -> Any:
     return family.Settings(**found)  # type: ignore[attr-defined]
 
 
+_KINDS = {int: "a whole number", float: "a number", str: "a word", bool: "true or false,", tuple: "a list"}
+
+
 def _typed(key: str, value: Any, default: Any) -> Any:
     if isinstance(default, tuple) and isinstance(value, (list, tuple)):
         return tuple(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default) and default is not None:
-        raise BadInput(f"setting {key!r} must be a {type(default).__name__} such as {default!r}, not {value!r}")
+        kind = _KINDS.get(type(default), type(default).__name__)
+        raise BadInput(f"setting {key!r} must be {kind} such as {default!r}, not {value!r}")
     if type(value) is int and value < 0:
         raise BadInput(f"setting {key!r} is a count and can't be {value}")
     if isinstance(value, float) and not math.isfinite(value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -45,6 +46,10 @@ class Wish:
     constraint: str | None = None
     stop: Sequence[str] = ()
     dials: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.constraint is not None and any(self.stop):
+            raise BadInput("a text that satisfies the constraint may not do so any more where it is cut at a stop string: leave out either")
 
 
 def codec_of(package: Package, task: str) -> TextCodec:
@@ -174,9 +179,10 @@ def extension(package: Package, text: str, n: int, length: int | None, wish: Wis
 
 
 def restore(package: Package, text: str, n: int, gap_length: int | None, wish: Wish) -> dict[str, Any]:
-    """{"variants": [{"text", "gaps", "nats_per_id"}], "notes"}: `n` ways to fill the gaps `___` of a text, the likeliest first."""
+    """{"variants": [{"text", "gaps", "nats_per_id"}], "notes"}: `n` ways to fill the gaps `___` of a text, the likeliest first; a longer
+    line of underscores is one gap too."""
     model, codec = generator(package, "restore"), codec_of(package, "restore")
-    strings = _item(codec, text).split(GAP)
+    strings = re.split(f"{GAP}_*", _item(codec, text))
     if len(strings) < 2:
         raise BadInput(f"there is no gap in the text: write {GAP} where something is missing")
     native = isinstance(model, Infills) and wish.constraint is None
@@ -187,17 +193,18 @@ def restore(package: Package, text: str, n: int, gap_length: int | None, wish: W
     outer = [*(string[:-1] for string in strings[:-1]), strings[-1]] if spaced else strings
     lengths = LENGTHS[codec.unit] if gap_length is None else (gap_length,)
     parts, notes = [tuple(ids_of(codec, string)) for string in outer], strange(codec, "".join(strings))
-    parts = _shortened(parts, codec, (len(parts) - 1) * (max if codec.stop is None else min)(lengths), notes)
+    parts = _shortened(parts, codec, lengths, notes)
     pieces = codec.pieces()
     torn = restoring.Torn(tuple(parts), lengths, lambda ids: _is_text(b"".join(pieces[number] for number in ids)))
     condition = conditions_for(package, 1, wish.where, wish.seed)
     notes += drawn_conditions(package, condition, wish.where)
-    variants = []
+    variants: dict[str, dict[str, Any]] = {}  # by text: the same one may be spelt by other byte pairs
     for one in _filled(package, torn, n, condition, wish, native, spaced):
         gaps = [b"".join(pieces[number] for number in ids).decode("utf-8", "replace") for ids in one.gaps]
         whole = outer[0] + "".join(gap + string for gap, string in zip(gaps, outer[1:], strict=True))
-        variants.append({"text": whole, "gaps": [gap.removeprefix(" ") if spaced else gap for gap in gaps], "nats_per_id": one.nats})
-    return {"variants": variants, "notes": notes}
+        shown = [gap.removeprefix(" ") if spaced else gap for gap in gaps]
+        variants.setdefault(whole, {"text": whole, "gaps": shown, "nats_per_id": one.nats})
+    return {"variants": list(variants.values()), "notes": notes}
 
 
 def _open(string: str) -> bool:
@@ -224,12 +231,16 @@ def _filled(
     return restoring.restore(model, codec.spec, torn, n, own, noise=noise, dials=dials_of(model, wish.dials), constraint=held)
 
 
-def _shortened(parts: list[tuple[int, ...]], codec: TextCodec, gaps: int, notes: list[str]) -> list[tuple[int, ...]]:
-    """The parts cut so that they fit into the window with `gaps` ids: first the beginning, then the end of a running text. A separate
-    item is cut only where no gap would fit, for it is no longer one without its beginning."""
-    most = codec.window - (codec.stop is not None)
-    over = sum(map(len, parts)) + gaps - most
+def _shortened(parts: list[tuple[int, ...]], codec: TextCodec, lengths: Sequence[int], notes: list[str]) -> list[tuple[int, ...]]:
+    """The parts cut so that they fit into the window with their gaps at the longest: first the beginning, then the end of a running text.
+    A separate item is cut only where no gap would fit, for it is no longer one without its beginning."""
+    gaps, most = len(parts) - 1, codec.window - (codec.stop is not None)
+    room = most - sum(map(len, parts))
+    over = gaps * max(lengths) - room
     if over <= 0:
+        return parts
+    if codec.stop is not None and room >= gaps * min(lengths):
+        notes.append(f"the model reads {most:,} ids at once: the text leaves {room:,} of them for its {'gap' if gaps == 1 else 'gaps'}")
         return parts
     at_first = min(over, len(parts[0]))
     at_last = min(over - at_first, len(parts[-1])) if codec.stop is None else 0
@@ -328,7 +339,10 @@ def _by_lines(codec: TextCodec) -> bool:
 
 
 def _item(codec: TextCodec, text: str) -> str:
-    """The text without the line end that files have after their last line, where the model's items have none."""
+    """The text without the line end that files have after their last line, where the model's items have none; with line ends as the
+    model knows them."""
+    if "\r" in codec.strangers("\r"):
+        text = text.replace("\r\n", "\n")
     return text.removesuffix("\n").removesuffix("\r") if _by_lines(codec) else text
 
 

@@ -95,7 +95,8 @@ def weigh(log_probs: Tensor, dials: Dials, seen: Tensor | None = None) -> Tensor
         best = weights.argmax(1, keepdim=True)
         return torch.full_like(weights, -torch.inf).scatter_(1, best, 0.0)
     if dials.temperature != 1:
-        weights = weights / dials.temperature
+        # the likeliest becomes 0 first, so that no temperature carries all of a row beyond float32
+        weights = (weights - weights.amax(1, keepdim=True)) / dials.temperature
     if 0 < dials.top_k < weights.shape[1]:
         weights = weights.masked_fill(weights < _kth(weights, dials.top_k), -torch.inf)
     if dials.top_p < 1:

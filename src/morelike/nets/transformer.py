@@ -43,7 +43,7 @@ class TransformerSettings:
 
 
 class Reader(nn.Module):
-    """Reads embedded ids in both directions: (embedded (B,T,D), live (B,T)) -> (B,T,D)."""
+    """Reads embedded ids in both directions: (embedded (B,T,D), live (B,T)) -> (B,T,D). `places` (T,): where the ids stand; None = 0.."""
 
     def __init__(self, width: int, depth: int, settings: TransformerSettings) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ class Reader(nn.Module):
         self.blocks = nn.ModuleList(Block(width, settings.heads, settings.groups, settings.dropout) for _ in range(depth))
         self.dropout = Dropout(settings.dropout)
 
-    def forward(self, embedded: Tensor, there: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor, there: Tensor, places: Tensor | None = None) -> Tensor:
         layout = Layout.of(there)
         rows = self.dropout(layout.pack(embedded))
-        by = turns(0, layout.length, self.head, rows.device)
+        by = turns(0, layout.length if places is None else int(places[-1]) + 1, self.head, rows.device)
         for block in self.blocks:
-            rows, _ = block(rows, layout, False, by)
+            rows, _ = block(rows, layout, False, by if places is None else by[places])
         return layout.pad(normed(rows))
 
 
@@ -202,17 +202,20 @@ class TokenEncoder(nn.Module):
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         """x (B,*) ids up to and including V ("not known") -> (B, *output.shape) or logits (B,T,V).
 
-        Only places up to the first stop count; logits past it mean nothing.
+        Of a sequence, x may be the first places alone. Only places up to the first stop count; logits past it mean nothing.
         """
         flat = x.flatten(1)
-        embedded, there = self.embed(flat), live(self.spec, flat)
+        embedded, there, places = self.embed(flat), live(self.spec, flat), None
         vector = self.condition(condition, given, x.shape[0])
         if vector is not None:
             embedded = embedded + vector[:, None]
         told = self.condition.sequence(condition, given, x.shape[0])
         if told is not None:
             embedded, there = torch.cat((embedded, told[0]), 1), torch.cat((there, told[1]), 1)
-        read = self.read(embedded, there)[:, : flat.shape[1]]
+            # the condition stands behind the longest x, however short this one is
+            places = torch.arange(embedded.shape[1], device=x.device)
+            places[flat.shape[1] :] += elements(self.spec) - flat.shape[1]
+        read = self.read(embedded, there, places)[:, : flat.shape[1]]
         there = there[:, : flat.shape[1]]
         if self.places:
             out: Tensor = self.head(read)

@@ -76,13 +76,13 @@ def restore(
     kept = [_Beginning(torn.parts[0], ())]
     for gap, after in enumerate(torn.parts[1:]):
         ending = (*after, spec.stop) if gap == len(torn.parts) - 2 and spec.stop is not None else after
-        tried: dict[tuple[tuple[int, ...], ...], _Beginning] = {}
+        tried: dict[tuple[int, ...], _Beginning] = {}  # by all ids: gaps that touch may share one text in several ways
         for number, beginning in enumerate(kept):
             rows = Noise(int(noise.under("gap", gap, number).integers(1 << 62, ())[0]), CANDIDATES)
             for filling in search.fillings(beginning.ids, rows):
                 if torn.whole(filling):
-                    gaps = (*beginning.gaps, filling)
-                    tried[gaps] = _Beginning((*beginning.ids, *filling, *ending), gaps)
+                    one = _Beginning((*beginning.ids, *filling, *ending), (*beginning.gaps, filling))
+                    tried.setdefault(one.ids, one)
         fitting = [one for one in tried.values() if len(one.ids) <= spec.shape[0]]
         if not fitting:
             raise Refused(_NONE)
@@ -156,7 +156,7 @@ class _Search:
         return sorted(found, key=lambda one: (one.nats, one.gaps))
 
     def _rows(self, count: int) -> dict[str, Tensor]:
-        return {name: value.expand(count, *value.shape[1:]) for name, value in self.condition.items()}
+        return _rows_of(self.condition, count)
 
 
 @torch.no_grad()
@@ -172,7 +172,7 @@ def infill(
     _check(spec, torn, n)
     gaps = len(torn.parts) - 1
     lengths = torn.lengths if isinstance(model, Density) else torn.lengths[len(torn.lengths) // 2 :][:1]
-    found: dict[tuple[tuple[int, ...], ...], float | None] = {}
+    found: dict[tuple[int, ...], _Filling] = {}
     for length in lengths:
         row, known = _laid_out(spec, torn, length)
         if row is None:
@@ -180,22 +180,44 @@ def infill(
         rows = Noise(int(noise.under("infill", length).integers(1 << 62, ())[0]), CANDIDATES).to(_device(model))
         x = torch.tensor([row] * CANDIDATES, dtype=torch.int64, device=rows.index.device)
         there = torch.tensor([known] * CANDIDATES, device=x.device)
-        own = {name: value.expand(CANDIDATES, *value.shape[1:]) for name, value in (condition or {}).items()}
-        filled = model.infill(x, there, own, noise=rows, **dict(dials or {}))
-        nats: list[float | None] = [None] * CANDIDATES
-        if isinstance(model, Density):
-            size = min(spec.shape[0], torn.known + gaps * length + (spec.stop is not None)) if spec.stop is not None else spec.shape[0]
-            # a bound is compared under the same draws, so that luck plays no part in the order
-            same = Noise(0, torch.zeros(CANDIDATES, dtype=torch.int64), path=("likelihood",)).to(x.device)
-            nats = (-model.log_prob(filled, own, noise=same).double() / size).tolist()
-        for ids, value in zip(filled.tolist(), nats, strict=True):
+        written = torn.known + gaps * length
+        for ids in model.infill(x, there, _rows_of(condition, CANDIDATES), noise=rows, **dict(dials or {})).tolist():
             parts = _gaps(ids, torn, length)
             if all(spec.stop not in part and torn.whole(part) for part in parts):
-                found.setdefault(parts, value)
+                size = min(spec.shape[0], written + 1) if spec.stop is not None else spec.shape[0]
+                found.setdefault(tuple(ids[:written]), _Filling(parts, ids, size))
     if not found:
         raise Refused(_NONE)
-    best = sorted(found.items(), key=lambda pair: (pair[1] if pair[1] is not None else 0.0))
-    return [Restored(parts, value) for parts, value in best[:n]]
+    if not isinstance(model, Density):
+        return [Restored(one.gaps, None) for one in found.values()][:n]
+    nats = _scored(model, [one.ids for one in found.values()], condition)
+    ordered = sorted(zip(found.values(), nats, strict=True), key=lambda pair: pair[1] / pair[0].size)
+    return [Restored(one.gaps, total / one.size) for one, total in ordered[:n]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """Gaps that were filled, all T ids, and how many of them cost nats."""
+
+    gaps: tuple[tuple[int, ...], ...]
+    ids: Sequence[int]
+    size: int
+
+
+def _rows_of(condition: Mapping[str, Tensor] | None, count: int) -> dict[str, Tensor]:
+    """`count` rows of a condition of one."""
+    return {name: value.expand(count, *value.shape[1:]) for name, value in (condition or {}).items()}
+
+
+def _scored(model: Density, filled: Sequence[Sequence[int]], condition: Mapping[str, Tensor] | None) -> list[float]:
+    """Nats of each whole."""
+    nats: list[float] = []
+    for at in range(0, len(filled), _BATCH):
+        x = torch.tensor(filled[at : at + _BATCH], dtype=torch.int64, device=_device(model))
+        # a bound is compared under the same draws, so that luck plays no part in the order
+        same = Noise(0, torch.zeros(len(x), dtype=torch.int64), path=("likelihood",)).to(x.device)
+        nats += (-model.log_prob(x, _rows_of(condition, len(x)), noise=same).double()).tolist()
+    return nats
 
 
 def _laid_out(spec: Tokens, torn: Torn, length: int) -> tuple[list[int] | None, list[bool]]:
