@@ -204,6 +204,23 @@ def test_formats_of_numbers(texts: list[str], form: dict[str, Any]) -> None:
     assert [text for text in written if text not in texts] == (["100000"] if "1e+05" in texts else [])
 
 
+def test_points_are_for_thousands_where_other_columns_have_decimal_commas() -> None:
+    lots = [str(number) for number in RANDOM.integers(1, 99_999, 200)]
+    dotted = [f"{int(text):,}".replace(",", ".") for text in lots]
+    reals = [f"{number / 100:.2f}".replace(".", ",") for number in range(200)]
+    mixed, alone = table(a=dotted, b=reals, c=lots), table(a=dotted, c=lots)
+    fitted = TableCodec.fit(mixed)
+    first, last = fitted.columns[0], fitted.columns[2]
+    assert (first.form.decimals, first.form.thousands) == (0, ".")  # type: ignore[attr-defined]
+    x = fitted.encode(mixed)
+    assert np.array_equal(x[:, 0], x[:, 2])
+    assert fitted.decode(x)[:, 0].tolist() == dotted
+    assert last.form.is_plain  # type: ignore[attr-defined]
+    assert TableCodec.fit(alone).columns[0].form.thousands == NumberFormat.find(dotted).thousands  # type: ignore[attr-defined,union-attr]
+    small = TableCodec.fit(table(a=[f"0.{number:03d}" for number in range(200)], b=reals)).columns[0]
+    assert small.form.decimals == 3  # type: ignore[attr-defined]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 4),

@@ -114,3 +114,14 @@ def test_a_table_is_judged(model: Model) -> None:
     scores = result["scores"]
     assert scores["trend-error"]["value"] < scores["trend-error"]["ceiling"]
     assert scores["two-sample-auc"]["value"] < scores["two-sample-auc"]["ceiling"]
+
+
+def test_a_thousand_columns(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    numbers, words = rng.normal(size=(60, 500)), rng.choice(["a", "b", "c"], (60, 500))
+    lines = [",".join([*(f"n{column}" for column in range(500)), *(f"w{column}" for column in range(500))])]
+    lines += [",".join([*(f"{number:.2f}" for number in row), *more]) for row, more in zip(numbers, words, strict=True)]
+    (tmp_path / "wide.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = morelike.train(tmp_path / "wide.csv", "independent", out=tmp_path / "m", judge=False).sample(5)
+    assert rows.shape == (5, 1000)
+    assert set(rows[:, 500:].reshape(-1)) <= {"a", "b", "c"}

@@ -133,8 +133,8 @@ def sample(  # noqa: PLR0913  # typer reads the options from the signature
             "--out",
             metavar="PATH",
             help="NAME.png: one picture of all; NAME.npz: arrays x and label; NAME.npy: the array x; a folder: PNGs; for texts NAME.txt, "
-            "NAME.jsonl or NAME.png; for tables NAME.csv. By default MODEL/samples.png or samples.csv, while texts are printed. A file "
-            "that is there is replaced",
+            "NAME.jsonl or NAME.png; for tables NAME.csv or NAME.parquet. By default MODEL/samples.png or samples.csv, while texts are "
+            "printed. A file that is there is replaced",
         ),
     ] = None,
     constraint: Constraint = None,

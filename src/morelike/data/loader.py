@@ -75,14 +75,15 @@ class Rows(Sequence[Any]):
 
 
 def encode_all(codec: Codec, items: Items, index: np.ndarray, *, limit: int = _IN_MEMORY) -> np.ndarray:
-    """(M, *spec.shape) levels, ids or reals of the items numbered `index`, encoded 1,024 at a time.
+    """(M, *spec.shape) levels, ids or reals of the items numbered `index`, encoded 1,024 at a time (or as many as the items ask for).
 
     Above `limit` bytes the result lies in a nameless temporary file in the cache folder, mapped into memory, gone with
     the array. Raises BadInput naming the item, or where the disk has no room.
     """
     out: np.ndarray | None = None
-    for start in range(0, len(index), _CHUNK):
-        rows = index[start : start + _CHUNK]
+    step = getattr(items, "chunk", _CHUNK)
+    for start in range(0, len(index), step):
+        rows = index[start : start + step]
         try:
             chunk = codec.encode(take(items, rows))
         except BadInput as error:

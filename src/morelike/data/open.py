@@ -252,13 +252,15 @@ def _nothing(path: Path, files: Files) -> str:
         return f"{path} is empty: it holds no files. Put pictures, texts (or an .npz, .npy or IDX file) there."
     shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     texts = "text (.txt, .jsonl, pairs in .tsv, .csv or NAME.de and NAME.en)"
-    reads = f"pictures (PNG, JPEG, ...), tables (.csv, .tsv), {texts}, .npz, .npy and IDX files, and zips of them"
+    reads = f"pictures (PNG, JPEG, ...), tables (.csv, .tsv, .parquet), {texts}, .npz, .npy and IDX files, and zips of them"
     if path.is_file() and path.suffix.lower() != ".zip":
         return f"{path} isn't data of a kind that is read; this version reads {reads} (and any text file with --kind text)."
     return f"{path} holds no data of a kind that is read: only {shown}. This version reads {reads}."
 
 
 def _open_memory(data: Any, kind: str | None) -> Source:
+    if (table := table_open.in_memory(data)) is not None:
+        return table
     if (texts := text_open.in_memory(data)) is not None:
         return texts
     if isinstance(data, (np.ndarray, torch.Tensor)):
@@ -275,7 +277,7 @@ def _open_memory(data: Any, kind: str | None) -> Source:
         return arrays.from_sequence("arrays", [_numpy(item) for item in data])
     if isinstance(data, list):
         raise BadInput("the list is empty: there is nothing to learn from.")
-    takes = "a name, a path, an array, a list of str, (items, labels) or {'x': ..., 'label': ...}"
+    takes = "a name, a path, an array, a data frame, a list of str, (items, labels) or {'x': ..., 'label': ...}"
     raise BadInput(f"data must be {takes}, not {type(data).__name__}.")
 
 

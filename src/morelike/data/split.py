@@ -11,6 +11,7 @@ from ..core.errors import BadInput
 from .pictures import Pictures
 from .source import Items, Source
 from .table import Cells
+from .table_stored import StoredCells
 from .text_items import Lines, Passages
 
 SMALLEST = 10
@@ -109,11 +110,16 @@ def _draw(index: np.ndarray, classes: np.ndarray, count: int, seed: int, stage: 
     """(rest, drawn), both rising: `count` of `index` at random, spread evenly over the classes; the rest keeps every class it can."""
     # The raw words of PCG64 are fixed for ever, the methods of numpy's Generator are not.
     keys = np.random.PCG64([seed % (1 << 64), stage]).random_raw(len(index))
-    order = np.lexsort((keys, classes[index]))
-    starts = np.flatnonzero(np.diff(classes[index][order], prepend=-1) != 0)
-    free = np.ones(len(index), dtype=bool)
-    free[starts] = False
-    eligible = order[free] if free.sum() >= count else order
+    if not classes.any():
+        # one class: the same without the room that several need
+        order = np.argsort(keys, kind="stable")
+        eligible = order[1:] if len(order) > count else order
+    else:
+        order = np.lexsort((keys, classes[index]))
+        starts = np.flatnonzero(np.diff(classes[index][order], prepend=-1) != 0)
+        free = np.ones(len(index), dtype=bool)
+        free[starts] = False
+        eligible = order[free] if free.sum() >= count else order
     # Every n-th of the items sorted by class: each class gives its share, within one item.
     offset = int(keys[0] % len(eligible))
     picked = eligible[(np.arange(count) * len(eligible) + offset) // count % len(eligible)]
@@ -136,7 +142,7 @@ def fingerprint(source: Source, train: np.ndarray, validation: np.ndarray, holdo
         size = _size(items)
         rows = np.arange(len(items)) if size <= _WHOLE else np.linspace(0, len(items) - 1, _SAMPLE).astype(np.int64)
         for row in rows:
-            if isinstance(items, Cells):
+            if isinstance(items, Cells | StoredCells):
                 _add_text(digest, "\x1f".join(items[int(row)]))
                 continue
             if isinstance(items[row], str):
@@ -165,6 +171,8 @@ def _size(items: Items) -> int:
         return items.nbytes
     if isinstance(items, (Passages, Lines)):
         return len(items.text)
+    if isinstance(items, StoredCells):
+        return items.nbytes
     if isinstance(items[0], str):
         return sum(map(len, items))
     return sum(np.asarray(item).nbytes for item in items)

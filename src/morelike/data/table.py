@@ -5,38 +5,59 @@ N rows, C visible columns, F fields. Rules between columns stand between the cel
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, Protocol, Self, overload, runtime_checkable
 
 import numpy as np
 
 from ..core.contract import Codec
-from ..core.errors import BadInput, UnknownName
+from ..core.errors import BadInput, Refused, UnknownName
 from ..core.spec import Row
 from .source import Items
-from .table_columns import CODES, ColumnCode
+from .table_arrow import ArrowTypes
+from .table_columns import CODES, ColumnCode, is_missing
 from .table_draw import draw_columns
-from .table_infer import infer
+from .table_fakes import PersonalColumn
+from .table_infer import has_comma, infer, may_be_thousands
+from .table_personal import personal
 from .table_rules import Rule, Rules
 from .table_rules_given import given_rules
 from .table_rules_learn import learnt
 from .table_rules_map import Determined, Together
 from .table_rules_offset import Above, Total
 from .table_rules_range import Ranged, Unique
+from .table_scan import Infer, infer_stored
+from .table_stored import StoredCells
 
 KNOTS = 20_000
 """Quantiles kept of one column, at most."""
 _ALL_KNOTS = 4_000_000
+_CODES: dict[str, type[ColumnCode]] = {**CODES, PersonalColumn.kind: PersonalColumn}
+
+
+@runtime_checkable
+class Chosen(Protocol):
+    """Some items of many, as `data.loader.take` gives them."""
+
+    @property
+    def whole(self) -> Items: ...
+    @property
+    def numbers(self) -> np.ndarray: ...
 RULES: dict[str, type[Rule]] = {rule.kind: rule for rule in (Determined, Together, Above, Total, Ranged, Unique)}
 
 
 class Cells:
     """A table in memory: the text of each cell, and the columns' names."""
 
-    def __init__(self, names: Sequence[str], cells: np.ndarray) -> None:
-        """`cells` (N,C) array of `str` objects. Raises ValueError where the names don't fit, or one comes twice."""
-        self.names, self.cells = tuple(names), cells
+    def __init__(self, names: Sequence[str], cells: np.ndarray, types: ArrowTypes | None = None) -> None:
+        """`cells` (N,C) array of `str` objects; `types`: what they were before they became text, where that is known.
+
+        Raises ValueError where the names don't fit, or one comes twice.
+        """
+        self.names, self.cells, self.types = tuple(names), cells, types
         if cells.ndim != 2 or cells.shape[1] != len(self.names) or len(set(self.names)) != len(self.names):
             raise ValueError(f"{len(self.names)} names, all different, are needed for cells of shape {cells.shape}")
 
@@ -71,7 +92,10 @@ class TableCodec(Codec):
         self.rules = Rules([column.name for column in self.columns]) if rules is None else rules
         self.names = self.rules.names
         self.spec: Row = Row(tuple(field for column in self.columns for field in column.fields))
+        self.types: ArrowTypes | None = None
+        """What the cells were in the file or frame that they came from."""
         self._unseen: list[str] = []
+        self._looked_at = ""
         self._said: list[str] = []
         if not self.spec.fields:
             why = "; ".join(column.describe().rstrip(".") for column in self.columns[:5])
@@ -79,18 +103,23 @@ class TableCodec(Codec):
 
     @classmethod
     def fit(  # type: ignore[override]  # it has settings of its own
-        cls, items: Iterable[Any], *, rules: Any = None, facts: Any = None, learn: bool = True
+        cls, items: Iterable[Any], *, rules: Any = None, facts: Any = None, learn: bool = True, learn_personal: str | Sequence[str] = ()
     ) -> Self:
         """Infers each column, and unless `learn` is False rules between them, from the training rows. `rules`, `facts`: files of given
         ones, or what such files hold (`table_rules_file`). Items that are some of a `Cells` (`data.loader.take`) also show which signs of
-        missing values, counters and identifiers the other rows have.
+        missing values, counters and identifiers the other rows have. `learn_personal`: the columns (as a list, or with commas between
+        them) that are learnt although they hold names, addresses and the like. Of `StoredCells` no rules are learnt.
 
-        Raises BadInput where there is no row or nothing to learn, or for rules that contradict one another or the rows, and Refused for
-        rules that can't be coded.
+        Raises BadInput where there is no row or nothing to learn, or for rules that contradict one another or the rows, UnknownName for a
+        column to learn that isn't there, and Refused for rules that can't be coded.
         """
         if not isinstance(learn, bool):
             raise BadInput(f"codec.learn is true or false, not {learn!r}.")
         whole = getattr(items, "whole", items)
+        if isinstance(whole, StoredCells):
+            if any(one is not None and one != "none" for one in (rules, facts)):
+                raise Refused("rules are not kept for a table that is too large for memory; give a part of its rows, or codec.rules=none")
+            return cls._fit_stored(whole, items, learn_personal)
         cells = rows_of(items)
         names = whole.names if isinstance(whole, Cells) else tuple(f"column {number}" for number in range(1, cells.shape[1] + 1))
         if not len(cells):
@@ -99,16 +128,25 @@ class TableCodec(Codec):
         given = given_rules(names, cells, getattr(items, "numbers", None), rules, facts)
         if given.rules:
             cells, every = cells[given.kept], every[Rules(names, given.rules).kept(every)]
-        knots = max(1000, min(KNOTS, _ALL_KNOTS // len(names)))
-        codes = [
-            given.coded(infer(name, beside, train := cells[:, number].tolist(), all_ := every[:, number].tolist(), knots), train, all_)
-            for number, (name, beside) in enumerate(zip(names, _beside(names), strict=True))
-        ]
+        codes = []
+        for number, code in enumerate(_codes(names, cells, every, learn_personal)):
+            codes.append(given.coded(code, cells[:, number].tolist(), every[:, number].tolist()))
         found = learnt(names, cells, codes, given.rules) if learn else []
-        codec = cls._of(codes, Rules(names, [*given.rules, *found]), cells, knots)
+        codec = cls._of(codes, Rules(names, [*given.rules, *found]), cells, _knots(names))
         codec._said = given.said
         if every is not cells:
             codec._unseen = [f"{column.name} ({others:,})" for column, others in codec._others(every) if others]
+        if isinstance(whole, Cells) and whole.types is not None:
+            codec.types = whole.types.without(codec.unlearnt)
+        return codec
+
+    @classmethod
+    def _fit_stored(cls, whole: StoredCells, items: Iterable[Any], learn_personal: str | Sequence[str]) -> Self:
+        """As `fit`, of a table that lies in files."""
+        train = items.numbers if isinstance(items, Chosen) else np.arange(len(whole))
+        columns, said = infer_stored(whole, train, lambda comma: _inference(whole.names, learn_personal, comma))
+        codec = cls(columns)
+        codec._looked_at = said
         return codec
 
     @classmethod
@@ -141,7 +179,7 @@ class TableCodec(Codec):
 
     def describe(self) -> list[str]:
         """A sentence on each column, and on what is lost."""
-        text = [column.describe() for column in self.columns]
+        text = [*([self._looked_at] if self._looked_at else []), *(column.describe() for column in self.columns)]
         gone = [name for name in self.names if name in self.unlearnt]
         if gone:
             text.append(f"Not learnt: {', '.join(gone)}. They are in the output, in their places.")
@@ -184,13 +222,18 @@ class TableCodec(Codec):
         return out
 
     def decode(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]  # an array serves as the sequence
-        """(N,C) array of `str`. Fresh values differ within one call; the same rows get the same ones again."""
+        """(N,C) array of `str`. Fresh values differ within one call; the same rows get the same ones again.
+
+        Fakes of personal values depend on the first row too, which tells one drawing from another.
+        """
         x = np.asarray(x)
+        seed = zlib.crc32(np.ascontiguousarray(x[:1], dtype=np.float32).tobytes())
         out = np.empty((len(x), len(self.columns)), dtype=object)
         place = 0
         for number, column in enumerate(self.columns):
             width = len(column.fields)
-            out[:, number] = column.decode(x[:, place : place + width])
+            own = x[:, place : place + width]
+            out[:, number] = column.draw(len(x), seed) if isinstance(column, PersonalColumn) else column.decode(own)
             place += width
         return self.rules.grow(out)
 
@@ -202,7 +245,9 @@ class TableCodec(Codec):
             plain.append({"kind": column.kind, **values})
             arrays |= {f"{number} {key}": array for key, array in own.items()}
         rules, own = self.rules.state()
-        return {"columns": plain, "unseen": self._unseen, "names": list(self.names), "rules": rules, "said": self._said, **arrays, **own}
+        types = {} if self.types is None else {"types": self.types.state()}
+        plain_rules = {"names": list(self.names), "rules": rules, "said": self._said}
+        return {"columns": plain, "unseen": self._unseen, **plain_rules, **types, **arrays, **own}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
@@ -211,7 +256,7 @@ class TableCodec(Codec):
             number, _, name = key.partition(" ")
             if name:
                 own.setdefault(number, {})[name] = np.asarray(value)
-        columns = [CODES[values["kind"]].restore(values, own.get(str(number), {})) for number, values in enumerate(state["columns"])]
+        columns = [_CODES[values["kind"]].restore(values, own.get(str(number), {})) for number, values in enumerate(state["columns"])]
         rules = []
         for row, values in enumerate(state["rules"]):
             rules.append(RULES[values["kind"]].restore(values, own.get(f"rule{row}", {})))
@@ -219,6 +264,7 @@ class TableCodec(Codec):
         codec = cls(columns, Rules([str(name) for name in state["names"]], rules))
         codec._unseen = [str(text) for text in state["unseen"]]
         codec._said = [str(text) for text in state["said"]]
+        codec.types = ArrowTypes.restore(state["types"]) if "types" in state else None
         return codec
 
     def draw(self, items: Items, path: Path, columns: int | None = None) -> None:
@@ -227,16 +273,63 @@ class TableCodec(Codec):
         draw_columns([(column, cells[:, number]) for number, column in enumerate(self.columns) if column.fields], path, columns)
 
 
+def _inference(names: Sequence[str], learn_personal: str | Sequence[str], comma: bool = False) -> Infer:
+    """What infers the columns; `comma`: some have decimal commas. Raises UnknownName for one to learn that isn't there."""
+    knots = _knots(names)
+    asked, beside = _asked(learn_personal, names), _beside(names)
+
+    def code(number: int, train: Sequence[str] | Counter[str], whole: Sequence[str]) -> ColumnCode:
+        fakes = None if names[number] in asked else _fakes(names[number], whole)
+        return fakes or infer(names[number], beside[number], train, whole, knots, comma)
+
+    return code
+
+
+def _knots(names: Sequence[str]) -> int:
+    """Quantiles kept of each column."""
+    return max(1000, min(KNOTS, _ALL_KNOTS // len(names)))
+
+
+def _codes(names: Sequence[str], cells: np.ndarray, every: np.ndarray, learn_personal: str | Sequence[str]) -> list[ColumnCode]:
+    """What each column would be without rules, from the cells (N,C) of training and those of all rows."""
+    texts = [(cells[:, number].tolist(), every[:, number].tolist()) for number in range(len(names))]
+    code = _inference(names, learn_personal)
+    found = [code(number, *both) for number, both in enumerate(texts)]
+    if any(map(has_comma, found)):
+        code = _inference(names, learn_personal, comma=True)
+        found = [code(number, *texts[number]) if may_be_thousands(column) else column for number, column in enumerate(found)]
+    return found
+
+
 def rows_of(items: Items) -> np.ndarray:
     """(N,C) array of `str` of a table's rows. Raises BadInput where they have different numbers of cells."""
     if isinstance(items, Cells):
         return items.cells
+    if isinstance(items, Chosen) and isinstance(items.whole, Cells | StoredCells):
+        chosen: np.ndarray = items.whole[items.numbers]
+        return chosen
     if isinstance(items, np.ndarray) and items.ndim == 2:
         return items if items.dtype == object else items.astype(str).astype(object)
     rows = [np.asarray(row, dtype=object) for row in items]
     if len({row.shape for row in rows}) > 1 or any(row.ndim != 1 for row in rows):
         raise BadInput("rows must have one cell for each column, the same number in each.")
     return np.stack(rows) if rows else np.empty((0, 0), dtype=object)
+
+
+def _asked(which: str | Sequence[str], names: Sequence[str]) -> frozenset[str]:
+    """The columns named. Raises UnknownName for one that isn't there."""
+    asked = [which] if isinstance(which, str) and which in names else which.split(",") if isinstance(which, str) else list(map(str, which))
+    found = frozenset(stripped for name in asked if (stripped := name.strip()))
+    for name in found:
+        if name not in names:
+            raise UnknownName("column of codec.learn_personal", name, names)
+    return found
+
+
+def _fakes(name: str, whole: Sequence[str]) -> PersonalColumn | None:
+    """The column's code, where it says who people are."""
+    found = personal(name, [text for text in dict.fromkeys(whole) if not is_missing(text)])
+    return None if found is None else PersonalColumn.of(name, found, whole)
 
 
 def _beside(names: Sequence[str]) -> list[str]:

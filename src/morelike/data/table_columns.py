@@ -93,6 +93,10 @@ class Unlearnt(ColumnCode):
         """`text` stands in every row, unless `fresh` gives each its own."""
         self.name, self.why, self.text, self.fresh = name, why, text, fresh
 
+    def renewed(self, fresh: Fresh) -> Unlearnt:
+        """The same column with other fresh values."""
+        return Unlearnt(self.name, self.why, self.text, fresh)
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         return np.empty((len(texts), 0), np.float32)
 

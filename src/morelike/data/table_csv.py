@@ -25,8 +25,8 @@ from .text_files import plain_name, read_text
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LOOKED_AT = 200
-_FIELD_LIMIT = 64 << 20
-_LEFT_OUT = 0.05
+FIELD_LIMIT = 64 << 20
+LEFT_OUT = 0.05
 """Rows that are too long may be left out up to this share; more are no accident."""
 _SHOWN = 3
 MOST_COLUMNS = 20_000
@@ -60,12 +60,18 @@ def parse_sheet(file: str, text: str, notes: Sequence[str] = ()) -> Sheet:
     """As `read_sheet`, from a text that was read already."""
     said = list(notes)
     delimiter = sniff_delimiter(file, text)
-    lines, rows = _parsed(file, text, delimiter, said)
+    lines, rows = parsed(file, text, delimiter, said)
+    names, headed, body = heading(file, rows, said)
+    return Sheet(names, _cells(file, names, body, lines[1:] if headed else lines, said), said, headed)
+
+
+def heading(file: str, rows: list[list[str]], said: list[str]) -> tuple[list[str], bool, list[list[str]]]:
+    """(names, whether the first row holds them, the rows below). Raises BadInput where there are no rows."""
     if not rows:
         raise BadInput(f"{file} holds no rows.")
     headed = is_header(rows[0], rows[1 : _LOOKED_AT + 1])
     first = rows[0] if headed else [""] * len(rows[0])
-    body, places = (rows[1:], lines[1:]) if headed else (rows, lines)
+    body = rows[1:] if headed else rows
     if not body:
         raise BadInput(f"{file} has a header ({', '.join(first[:6])}{', ...' if len(first) > 6 else ''}) and no rows below it.")
     width = Counter(map(len, body)).most_common(1)[0][0]
@@ -76,8 +82,7 @@ def parse_sheet(file: str, text: str, notes: Sequence[str] = ()) -> Sheet:
         raise BadInput(f"{file} has {len(first):,} columns; at most {MOST_COLUMNS:,} are read.")
     if not headed:
         said.append(f"{file}: the first line is no header (its cells look like those below), so columns are named by their numbers")
-    names = _names(file, first, said if headed else [])
-    return Sheet(names, _cells(file, names, body, places, said), said, headed)
+    return _names(file, first, said if headed else []), headed, body
 
 
 def sniff_delimiter(file: str, text: str) -> str:
@@ -95,9 +100,9 @@ def sniff_delimiter(file: str, text: str) -> str:
     return best
 
 
-def _parsed(file: str, text: str, delimiter: str, notes: list[str]) -> tuple[list[int], list[list[str]]]:
+def parsed(file: str, text: str, delimiter: str, notes: list[str]) -> tuple[list[int], list[list[str]]]:
     """(line where each row begins, rows), empty lines left out. Strict at first, to find an open quote; then as spreadsheets do."""
-    before = csv.field_size_limit(_FIELD_LIMIT)
+    before = csv.field_size_limit(FIELD_LIMIT)
     try:
         return _all_rows(text, delimiter, True)
     except _NotCsv as error:
@@ -201,7 +206,7 @@ def _cells(file: str, names: Sequence[str], body: list[list[str]], lines: Sequen
     short = [row for row, cells in enumerate(body) if len(cells) < width]
     long = [row for row, cells in enumerate(body) if len(cells) > width and any(cell.strip() for cell in cells[width:])]
     over = [row for row, cells in enumerate(body) if len(cells) > width]
-    if len(long) > _LEFT_OUT * len(body):
+    if len(long) > LEFT_OUT * len(body):
         row = long[0]
         raise BadInput(
             f"{file}, line {lines[row]}: has {len(body[row])} cells, but there are {width} columns ({', '.join(names[:6])}"
@@ -228,8 +233,13 @@ def _cells(file: str, names: Sequence[str], body: list[list[str]], lines: Sequen
 
 def _rows(rows: Sequence[int], lines: Sequence[int]) -> str:
     """"3 rows (lines 4, 7, 9) have"."""
-    shown = ", ".join(f"{lines[row]}" for row in rows[:_SHOWN]) + (", ..." if len(rows) > _SHOWN else "")
-    return f"1 row (line {shown}) has" if len(rows) == 1 else f"{len(rows):,} rows (lines {shown}) have"
+    return shown_rows(len(rows), [f"{lines[row]}" for row in rows[:_SHOWN]])
+
+
+def shown_rows(count: int, lines: Sequence[str]) -> str:
+    """The same from how many rows there are and the lines of the first."""
+    shown = ", ".join(lines[:_SHOWN]) + (", ..." if count > _SHOWN else "")
+    return f"1 row (line {shown}) has" if count == 1 else f"{count:,} rows (lines {shown}) have"
 
 
 def is_formula(cell: str) -> bool:

@@ -54,19 +54,26 @@ class Fresh:
             bits[zlib.crc32(value.encode("utf-8", "surrogatepass")) % len(bits)] = 1
         return cls(shapes, tuple(count / total for _, count in common), np.packbits(bits))
 
-    def draw(self, count: int) -> list[str]:
-        """`count` values, the same ones each time, all different."""
+    def __contains__(self, value: str) -> bool:
+        """Whether a value may be one of the training values; of others one in eight may seem so."""
+        return bool(self.taken[(place := self._place(value)) >> 3] >> (7 - (place & 7)) & 1)
+
+    def _place(self, value: str) -> int:
+        return zlib.crc32(value.encode("utf-8", "surrogatepass")) % (len(self.taken) * 8)
+
+    def draw(self, count: int, salt: int = 0) -> list[str]:
+        """`count` values, the same ones each time for one salt, all different."""
         if self.counter is not None:
             return [str(number) for number in range(self.counter, self.counter + count)]
         # the raw words of PCG64 are fixed for ever, the methods of numpy's Generator are not
-        turns = (np.random.PCG64(_SEED).random_raw(count) >> np.uint64(11)).astype(np.float64) / 2.0**53
+        turns = (np.random.PCG64([_SEED, salt] if salt else _SEED).random_raw(count) >> np.uint64(11)).astype(np.float64) / 2.0**53
         chosen = np.searchsorted(np.cumsum(self.shares), turns).clip(max=len(self.shapes) - 1)
         out, used = [""] * count, set[str]()
         bits = np.unpackbits(self.taken)
         for number, places in enumerate(self.shapes):
             left = np.flatnonzero(chosen == number).tolist()
             for turn in range(_TRIES):
-                left = self._fill(out, left, places, np.random.PCG64([_SEED, number, turn]), used, bits)
+                left = self._fill(out, left, places, np.random.PCG64([_SEED, number, turn, *([salt] if salt else [])]), used, bits)
                 if not left:
                     break
             for row in left:

@@ -36,9 +36,12 @@ _LEAST_ROWS, _LEAST_HINTED = 50, 20
 _TEXT_WORDS, _TEXT_LETTERS, _LONG = 4, 40, 20
 
 
-def infer(name: str, beside: str, train: Sequence[str], whole: Sequence[str], knots: int) -> ColumnCode:
+def infer(
+    name: str, beside: str, train: Sequence[str] | Counter[str], whole: Sequence[str], knots: int, comma: bool = False
+) -> ColumnCode:
     """The code of a column. `beside` names the category that may stand before a number; `whole` are the cells of all rows, of which `train`
-    are some: only the signs of missing values, counters and what is never learnt are read from it. `knots`: quantiles kept."""
+    are some (or how often each of those comes): only the signs of missing values, counters and what is never learnt are read from it.
+    `knots`: quantiles kept. `comma`: other columns have decimal commas."""
     counts = Counter(train)
     if len(counts) == 1:
         return _constant(name, counts)
@@ -46,7 +49,7 @@ def infer(name: str, beside: str, train: Sequence[str], whole: Sequence[str], kn
         if is_missing(text) and text not in counts:
             counts[text] = 0
     texts = [text for text in counts if not is_missing(text)]
-    form = format_of(texts)
+    form = format_of(texts, comma)
     if form is None:
         return _words(name, counts, texts, whole)
     values = _numbers(counts, form)
@@ -103,13 +106,25 @@ def _numbers(counts: Counter[str], form: Format) -> dict[str, float]:
     return {text: value for text, value in values if not math.isnan(value)}
 
 
-def format_of(texts: Sequence[str]) -> Format | None:
+def has_comma(column: ColumnCode) -> bool:
+    """Whether a column's numbers have decimal commas."""
+    form = getattr(column, "form", None)
+    return isinstance(form, NumberFormat) and form.decimal == "," and form.decimals > 0
+
+
+def may_be_thousands(column: ColumnCode) -> bool:
+    """Whether a column's numbers have three decimals after a point, which may as well be whole numbers with points for thousands."""
+    form = getattr(column, "form", None)
+    return isinstance(form, NumberFormat) and form.is_plain and form.decimals == 3
+
+
+def format_of(texts: Sequence[str], comma: bool = False) -> Format | None:
     """The number or date format of distinct cells that aren't missing, or None where they are words."""
     if not texts:
         return None
     found: list[Format | None] = [DateFormat.find(texts)]
     if not any(_CODE.fullmatch(text) for text in texts):
-        found.append(NumberFormat.find(texts))
+        found.append(NumberFormat.find(texts, comma))
     for form in found:
         if form is None or (isinstance(form, DateFormat) and "%Y%m%d" in form.pattern and len(texts) < FEW):
             continue
@@ -157,13 +172,19 @@ def _words(name: str, counts: Counter[str], texts: Sequence[str], whole: Sequenc
     return _category(name, counts, None)
 
 
+def count_on(name: str, following: int) -> Unlearnt:
+    """A column that numbers the rows, whose next number is `following`."""
+    fresh = Fresh((), (), np.zeros(0, np.uint8), following)
+    return Unlearnt(name, f"numbers the rows; never learnt, fresh values go on from {following:,}", fresh=fresh)
+
+
 def identifier(name: str, whole: Sequence[str]) -> Unlearnt:
     """A column that is never learnt: each row gets a fresh value like those of `whole`."""
     filled = [text for text in whole if not is_missing(text)]
     distinct = len(set(filled))
     fresh = Fresh.fit(filled)
     if fresh.counter is not None:
-        return Unlearnt(name, f"numbers the rows; never learnt, fresh values go on from {fresh.counter:,}", fresh=fresh)
+        return count_on(name, fresh.counter)
     gone = len(whole) - len(filled)
     lost = f"; that {gone:,} are missing is not learnt" if gone else ""
     why = f"like an identifier ({distinct:,} different values in {len(filled):,}); never learnt, each row gets a fresh one{lost}"

@@ -64,6 +64,11 @@ def is_number(text: str) -> bool:
     return any(_pattern(*tried).fullmatch(text) for tried in _TRIED)
 
 
+def plain_number(text: str) -> bool:
+    """Whether a cell is a number as programs write it."""
+    return PLAIN(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class NumberFormat:
     """Fixed-point numbers are counted in units of 10^-decimals; with `digits` they are real numbers of so many significant digits."""
@@ -81,11 +86,14 @@ class NumberFormat:
     offset: int = 0
 
     @classmethod
-    def find(cls, texts: Sequence[str]) -> Self | None:
-        """The format that most of the distinct `texts` are written in; None where less than half are numbers."""
+    def find(cls, texts: Sequence[str], comma: bool = False) -> Self | None:
+        """The format that most of the distinct `texts` are written in; None where less than half are numbers.
+
+        `comma`: other columns have decimal commas, so that 54.321 is rather a whole number.
+        """
         sample = texts[:: max(1, len(texts) // _SAMPLE)]
         counts: dict[tuple[str, str], int] = {}
-        for tried in _TRIED:
+        for tried in sorted(_TRIED, key=lambda signs: signs[0] != ",") if comma else _TRIED:
             counts[tried] = sum(_pattern(*tried).fullmatch(text) is not None for text in sample)
             if counts[tried] == len(sample):
                 break
@@ -131,8 +139,13 @@ class NumberFormat:
         step = int(np.gcd.reduce(np.diff(counted)))
         return replace(self, step=step, offset=int(counted[0] % step))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether numbers are written as programs read them: a decimal point, and nothing else."""
+        return (self.decimal, self.thousands, self.prefix, self.suffix) == (".", "", "", "")
+
     def parse(self, texts: Sequence[str]) -> np.ndarray:
-        if (self.decimal, self.thousands, self.prefix, self.suffix) == (".", "", "", ""):
+        if self.is_plain:
             out = np.array([float(text) if PLAIN(text) else math.nan for text in texts], dtype=np.float64)
         else:
             out = np.array([self._one(text) for text in texts], dtype=np.float64)
@@ -168,7 +181,7 @@ class NumberFormat:
             texts = [form % value for value in (values / 10.0**self.decimals + 0.0).tolist()]
             if self.least < self.decimals:
                 texts = [_trimmed(text, self.decimals, self.least) for text in texts]
-        if (self.decimal, self.thousands, self.prefix, self.suffix) != (".", "", "", ""):
+        if not self.is_plain:
             texts = [self._dressed(text) for text in texts]
         return texts
 

@@ -79,7 +79,8 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
     learned = judges_net(data, audience)
     audience.say("climbing the ladder")
     few = slice(0, _REFERENCE)
-    held = _labelled(data, data.holdout.x, data.holdout.condition)
+    some = _some(data)
+    held = _labelled(data, data.holdout.x[some], {name: values[some] for name, values in data.holdout.condition.items()})
     reference = _labelled(data, data.train.x[few], {name: values[few] for name, values in data.train.condition.items()})
     raw = raw_features(data.codec, reference.items)
     baselines = _trivial_models(TOKEN_BASELINES if isinstance(data.codec.spec, Tokens) else BASELINES, data)
@@ -118,6 +119,13 @@ def raw_features(codec: Codec, reference: np.ndarray) -> Extractor:
 
 def _labelled(data: Prepared, stored: np.ndarray, condition: Mapping[str, np.ndarray]) -> Labelled:
     return Labelled(raw_of(data.codec, stored), None if data.label is None else condition[data.label][:, 0])
+
+
+def _some(data: Prepared) -> slice | np.ndarray:
+    """The held-out items that judges are given: of a table's rows at most 60,000 at random, else all."""
+    if data.codec.kind != "table" or len(data.holdout) <= _REFERENCE:
+        return slice(None)
+    return np.sort(np.argsort(np.random.PCG64(0).random_raw(len(data.holdout)), kind="stable")[:_REFERENCE])
 
 
 def _bootstrap(reference: Labelled, n: int, seed: int) -> Labelled:

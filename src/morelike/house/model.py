@@ -39,6 +39,7 @@ from .prepare import Prepared, prepare
 from .recast import Codecs
 from .sampling import conditions_for
 from .sampling import draw as draw_from
+from .table_frames import given_back
 
 _LARGEST_DRAW = 10_000_000
 
@@ -76,7 +77,7 @@ class Model:
         stop: Sequence[str] = (), **dials: Any,
     ) -> Any:  # fmt: skip
         """n raw items, as the codec gives them: pictures (n,H,W,C) in the source's format, vectors (n,D), a list of n texts,
-        rows of a table (n,C) as text.
+        rows of a table (n,C) as text, or as the frame or Arrow table that they were learnt from.
 
         `where` fixes conditions ({"label": 3}) and columns of a table, exactly; a list of demands also takes ranges and several values
         (["age>60", "city=Bern|Zug"]). Other conditions are drawn from the training histogram.
@@ -84,13 +85,13 @@ class Model:
         "span:...") says what the text must be, and each text is cut where the first of the `stop` strings begins. Raises UnknownName for
         a condition, column or class that isn't there, BadInput for n < 1, Refused for a constraint that nothing satisfies.
         """
-        return self.sample_with_conditions(n, where, seed, constraint=constraint, stop=stop, **dials)[0]
+        return given_back(self.codec, self.sample_with_conditions(n, where, seed, constraint=constraint, stop=stop, **dials)[0])
 
     def sample_with_conditions(
         self, n: int, where: tables.Where | None = None, seed: int = 0, *, constraint: str | None = None,
         stop: Sequence[str] = (), **dials: Any,
     ) -> tuple[Any, dict[str, np.ndarray]]:  # fmt: skip
-        """As `sample`, with the condition of each item: ids (n,1)."""
+        """As `sample`, with the condition of each item: ids (n,1); rows of a table are always text."""
         if stop:
             texts.codec_of(self.package, "be cut at a string")
         if constraint is None:

@@ -91,9 +91,9 @@ def as_items(items: Any) -> np.ndarray:
     return np.asarray(items)
 
 
-def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: Codecs | None = None) -> Prepared:
+def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: Codecs | None = None, tables: bool = True) -> Prepared:
     """Opens, splits, fits and encodes. `data`: what was passed in memory, else the recipe's own source is opened. `codecs`: those of a
-    model that exists, which are not fitted again.
+    model that exists, which are not fitted again. `tables`: False leaves out the encoding of tables, which nothing can go wrong with.
 
     Raises BadInput or UnknownName in a sentence.
     """
@@ -121,6 +121,8 @@ def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: 
     def encoded(rows: np.ndarray) -> Dataset:
         if source.ordered and isinstance(codec, TextCodec):
             return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
+        if source.kind == "table" and not tables:
+            return Dataset(np.empty((0, *codec.spec.shape), np.float32))
         own = {name: codec.encode(raw_column(source.columns[name], rows)) for name, codec in conditions.items()}
         return Dataset(encode_all(codec, source.items, rows), own)
 

@@ -37,7 +37,7 @@ def train(
 ) -> Model:  # fmt: skip
     """Learns the data's distribution and returns the trained Model.
 
-    `data`: a built-in name, a path, an array, (x, labels) or {"x": ..., "label": ...}. `model`: a family's name or a
+    `data`: a built-in name, a path, an array, a data frame, (x, labels) or {"x": ..., "label": ...}. `model`: a family's name or a
     class of one's own; None = the kind's best. `size`: "s" by default. `settings`: any recipe key, as on the command line
     (batch=64, condition=[...]); `steps` are training steps, as `--steps`, and a family's own setting of that name is
     **{"settings.steps": 8}; start=PATH continues from a saved model, with tune="adapter" by a low-rank add-on to it.
@@ -99,7 +99,7 @@ def check(
     in_memory = not isinstance(data, (str, Path))
     values = {"data": "memory" if in_memory else str(data), "kind": kind, "seed": seed, "condition": condition}
     recipe = recipe_from(values, pairs)
-    prepared = prepare(recipe, data if in_memory else None, offline=offline)
+    prepared = prepare(recipe, data if in_memory else None, offline=offline, tables=False)
     return understood(prepared.source, prepared.split, {"x": prepared.codec, **prepared.conditions}, smallest(prepared))
 
 
@@ -160,7 +160,7 @@ def verify(path: str | Path) -> dict[str, Any]:
     return {"ok": difference <= tolerance, "files": [], "difference": difference, "tolerance": tolerance}
 
 
-_EXTRAS = {"track": ("tensorboard",), "text": ("tokenizers", "sacrebleu", "charset-normalizer")}
+_EXTRAS = {"tables": ("pyarrow", "pandas", "faker"), "track": ("tensorboard",), "text": ("tokenizers", "sacrebleu", "charset-normalizer")}
 _CORE = ("torch", "numpy", "scikit-learn", "pydantic", "safetensors", "typer", "rich", "pillow", "matplotlib", "tomli-w")
 
 

@@ -18,13 +18,15 @@ from PIL import Image
 from ..core.contract import Codec
 from ..core.errors import BadInput
 from ..data.grid import rgb8
+from ..data.table_arrow import library, parquet_writer
 from ..data.table_csv import write_csv
+from .table_frames import arrow_table
 
 FORMS = {".png": "one picture of them all", ".npz": "arrays x and label", ".npy": "the array x"}
 """Endings, and what they hold; no ending is a folder of PNGs, for pictures."""
 TEXT_FORMS = {".txt": "the texts", ".jsonl": "an object a line: text, conditions", ".png": "one page of them all"}
 """The same for texts."""
-TABLE_FORMS = {".csv": "rows as the source has them", ".png": "a histogram of each column"}
+TABLE_FORMS = {".csv": "rows as the source has them", ".parquet": "the same with the source's types", ".png": "a histogram of each column"}
 """The same for tables."""
 _RULE = "-----"
 LARGEST_PAGE = 10_000
@@ -62,6 +64,8 @@ def target(out: str, kind: str, n: int) -> Target:
     if folder and path.exists() and not path.is_dir():
         raise BadInput(f"{path} is a file; choose another name for a folder")
     check_parent(path)
+    if ending == ".parquet":
+        library("pyarrow.parquet", "writing Parquet")
     if ending == ".png" and n > LARGEST_PAGE and kind != "table":
         raise BadInput(f"one picture takes at most {LARGEST_PAGE:,} samples, not {n:,}; write them to a folder or to .npz")
     return Target(path, ending)
@@ -105,6 +109,8 @@ def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray]
             codec.draw(items, place.path)
         case ".csv":
             write_csv(codec.names, items, place.path)  # type: ignore[attr-defined]  # only tables have this ending
+        case ".parquet":
+            whole(place.path, parquet_writer(arrow_table(codec, items)))  # type: ignore[arg-type]  # as above
         case ".npy":
             whole(place.path, lambda new: _npy(new, np.asarray(items)))
         case ".txt":

@@ -67,7 +67,7 @@ WORDINGS = (
     Wording(("train",), "Use for training", "How well trees taught by generated rows name classes of held-out ones.", _CLASSES, True),
     Wording(("rules",), "Rules kept", "Share of rows that obey all rules between columns, given and learnt.", _FIDELITY, True),
     Wording(("closest",), "Closest record", "Share of rows nearer to a training row than to a held-out one; 0.5 is none.", _COPYING, True),
-    Wording(("membership",), "Membership", "How well an attack tells training rows from held-out ones by the generated ones; 0.5 is chance.",
+    Wording(("membership",), "Membership", "How well an attack tells training rows from held-out ones by what is drawn; 0.5 is chance.",
             _COPYING, True),
     Wording(("copies",), "Copies", "Share of examples that stand out as near to one single training item.", _COPYING),
     Wording(("memory",), "Memory", "How drawn the examples are to training items rather than to unseen ones: 0 not at all, 1 all copied.",
