@@ -17,6 +17,8 @@ from morelike.core.abilities import Infills
 from morelike.core.errors import BadInput, Refused, UnknownName
 from morelike.core.noise import Noise
 from morelike.data.table import Cells, TableCodec
+from morelike.house import detecting, table_bayes
+from morelike.house.audience import Silent
 from morelike.house.model import Model, load
 from morelike.house.ranking import ranked
 from morelike.house.table_rows import Rows
@@ -120,12 +122,13 @@ class Gone(Infills):
 def test_refused_values_are_drawn_again_or_take_the_usual() -> None:
     x, known = torch.zeros(2000, 2), torch.zeros(2000, 2, dtype=torch.bool)
     known[0] = True
-    found = impute(Gone(False), x, known, lambda rows: rows == 0, torch.tensor([2.0, 2.0]), noise=Noise(0, 2000))
+    found = impute(Gone(False), x, known, lambda rows, _: rows == 0, torch.full((2000, 2), 2.0), noise=Noise(0, 2000))
     assert (found[0] == 0).all()
     assert (found[1:, 0] == found[1:, 1]).all()
     assert set(found[1:, 0].tolist()) == {1.0, 2.0}
     assert 0.45 < (found[1:, 0] == 1).float().mean() < 0.55
-    assert (impute(Gone(True), x[1:], known[1:], lambda rows: rows == 0, torch.tensor([2.0, 1.0]), noise=Noise(0, 1999)) != 0).all()
+    usual = torch.arange(1.0, 2000).view(-1, 1).expand(-1, 2)
+    assert (impute(Gone(True), x[1:], known[1:], lambda rows, _: rows == 0, usual, noise=Noise(0, 1999)) == usual).all()
 
 
 def test_the_likeliest_is_the_commonest_word_and_the_median_of_the_numbers() -> None:
@@ -183,20 +186,39 @@ def test_a_family_that_does_not_infill_is_refused(place: Path) -> None:
 # classify
 
 
+def each(model: Model, rows: np.ndarray, number: int, values: Any) -> Tensor:
+    """(N,K) log p(row with each value in a column), of rows in which it determines others."""
+    found = []
+    for value in values:
+        changed = rows.copy()
+        changed[:, number] = value
+        found.append(model.generator.log_prob(torch.from_numpy(model.codec.encode(changed))).double())  # type: ignore[operator]
+    return torch.stack(found, 1)
+
+
 def test_the_class_of_a_row_is_that_of_enumeration(model: Model) -> None:
     rows = flats(50, 9)
-    codec, network = model.codec, model.generator
-    each = []
-    for canton in CITIES.values():
-        changed = rows.copy()
-        changed[:, 2] = canton
-        each.append(network.log_prob(torch.from_numpy(codec.encode(changed))).double())  # type: ignore[operator]
-    expected = torch.stack(each, 1).softmax(1)
-    rows[:, 2] = "not looked at"
-    found = model.classify(Cells(NAMES, rows), column="canton")
-    shares = torch.tensor([[row["probabilities"][canton] for canton in CITIES.values()] for row in found["rows"]], dtype=torch.float64)
+    expected = each(model, rows, 1, CITIES).softmax(1)
+    rows[:, 1] = "not looked at"
+    found = model.classify(Cells(("city", "rent", "smoker"), rows[:, [1, 3, 4]]), column="city")
+    shares = torch.tensor([[row["probabilities"][city] for city in CITIES] for row in found["rows"]], dtype=torch.float64)
     assert torch.allclose(shares, expected, atol=1e-9)
-    assert [row["label"] for row in found["rows"]] == [CITIES[city] for city in rows[:, 1]]
+
+
+def test_what_determines_the_class_says_it_and_what_the_class_determines_is_heeded(model: Model) -> None:
+    rows = flats(50, 9)
+    torn = rows.copy()
+    torn[:, 2] = "not looked at"
+    found = model.classify(Cells(NAMES, torn), column="canton")["rows"]
+    assert [row["probabilities"][canton] for row, canton in zip(found, rows[:, 2], strict=True)] == [1.0] * 50
+    torn[:, 1:3], torn[:, 2] = "not looked at", rows[:, 2]
+    assert [row["label"] for row in model.classify(Cells(NAMES, torn), column="city")["rows"]] == rows[:, 1].tolist()
+    # a city that training never had says nothing, and so all cities are summed over
+    torn[:, 1:3] = "not looked at"
+    shares = [list(row["probabilities"].values()) for row in model.classify(Cells(NAMES, torn), column="canton")["rows"]]
+    cantons = [*model.classify(Cells(NAMES, torn), column="canton")["rows"][0]["probabilities"]]
+    cities = [CITIES_OF[canton] for canton in cantons]
+    assert np.allclose(shares, each(model, rows, 1, cities).softmax(1).numpy(), atol=1e-9)
 
 
 def test_held_out_rows_are_classified_beside_others(morelike_cli: Runner, place: Path) -> None:
@@ -283,19 +305,20 @@ CITIES_OF = {canton: city for city, canton in CITIES.items()}
 
 
 def test_a_row_is_as_odd_as_it_is_unlikely_and_a_label_is_summed_out(model: Model) -> None:
-    codec = model.codec
-    assert isinstance(codec, TableCodec)
-    x = torch.from_numpy(codec.encode(flats(30, 12)))
-    log_prob = model.generator.log_prob  # type: ignore[attr-defined]
-    assert np.allclose(surprise(model.generator, x), -log_prob(x).double().numpy(), atol=1e-6)  # type: ignore[arg-type]
-    field = [one.name for one in codec.spec.fields].index("canton")
-    each = []
-    for number in range(3):
-        changed = x.clone()
-        changed[:, field] = number
-        each.append(log_prob(changed).double())
-    expected = -torch.stack(each, 1).logsumexp(1).numpy()
-    assert np.allclose(surprise(model.generator, x, without=(field, range(3))), expected, atol=1e-6)  # type: ignore[arg-type]
+    rows = flats(30, 12)
+    x = torch.from_numpy(model.codec.encode(rows))
+    alone = -model.generator.log_prob(x).double().numpy()  # type: ignore[operator]
+    assert np.allclose(surprise(model.generator, x), alone, atol=1e-6)  # type: ignore[arg-type]
+    assert np.allclose(model.detect(Cells(NAMES, rows)).scores, alone, atol=1e-6)
+    classified = table_bayes.classifier(model.package, "smoker")
+    expected = -each(model, rows, 4, ["?", "yes", "no"]).logsumexp(1).numpy()
+    found = detecting.detect(model.package, Rows.read(classified.codec, Cells(NAMES, rows)), Silent(), classified)
+    assert np.allclose(found.scores, expected, atol=1e-6)
+    # the city is known where the canton is, and the other way round
+    for label in ("city", "canton"):
+        classified = table_bayes.classifier(model.package, label)
+        found = detecting.detect(model.package, Rows.read(classified.codec, Cells(NAMES, rows)), Silent(), classified)
+        assert np.allclose(found.scores, alone, atol=1e-6)
 
 
 def test_a_label_is_found_by_the_posterior_and_the_verdict_says_who_is_ahead(morelike_cli: Runner, place: Path) -> None:

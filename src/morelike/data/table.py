@@ -226,6 +226,15 @@ class TableCodec(Codec):
 
         Fakes of personal values depend on the first row too, which tells one drawing from another.
         """
+        return self.rules.grow(self._coded(x))
+
+    def completed(self, x: np.ndarray, cells: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """(N,C) array of `str`: as `decode`, but what is `known` (N,C) bool of `cells` (N,C) stands, and by the rules others follow from
+        it."""
+        return self.rules.grow(self._coded(x), (cells, known))
+
+    def _coded(self, x: np.ndarray) -> np.ndarray:
+        """(N,K) cells of the coded columns."""
         x = np.asarray(x)
         seed = zlib.crc32(np.ascontiguousarray(x[:1], dtype=np.float32).tobytes())
         out = np.empty((len(x), len(self.columns)), dtype=object)
@@ -235,7 +244,7 @@ class TableCodec(Codec):
             own = x[:, place : place + width]
             out[:, number] = column.draw(len(x), seed) if isinstance(column, PersonalColumn) else column.decode(own)
             place += width
-        return self.rules.grow(out)
+        return out
 
     def state(self) -> dict[str, Any]:
         plain: list[dict[str, Any]] = []

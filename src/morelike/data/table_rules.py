@@ -48,6 +48,11 @@ class Rule(ABC):
     given: bool = True
     """False: learnt from the rows."""
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The visible columns that it binds."""
+        return (*self.reads, *self.writes)
+
     @abstractmethod
     def kept(self, cells: Columns) -> np.ndarray:
         """(N,) bool: which rows obey."""
@@ -109,15 +114,23 @@ class Rules:
             found |= rule.shrink(visible)
         return _together([found[name] for name in self.coded], len(cells))
 
-    def grow(self, coded: np.ndarray) -> np.ndarray:
-        """(N,C) visible cells of coded ones (N,K)."""
-        if not self.writer:
+    def grow(self, coded: np.ndarray, stays: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+        """(N,C) visible cells of coded ones (N,K). `stays`: cells (N,C), and a mask (N,C) of those that stand whatever the coded ones say;
+        others follow from them."""
+        if not self.writer and stays is None:
             return coded
         own = columns_of(self.coded, coded)
-        found = {name: own[name] for name in self.names if name not in self.writer}
+        found = self._over({name: own[name] for name in self.names if name not in self.writer}, stays)
         for rule in self.rules:
-            found |= rule.grow(found, own)
+            found |= self._over(rule.grow(found, own), stays)
         return _together([found[name] for name in self.names], len(coded))
+
+    def _over(self, columns: Columns, stays: tuple[np.ndarray, np.ndarray] | None) -> dict[str, np.ndarray]:
+        """Columns with the cells that stay in them."""
+        if stays is None:
+            return dict(columns)
+        places = {name: self.names.index(name) for name in columns}
+        return {name: np.where(stays[1][:, place], stays[0][:, place], columns[name]) for name, place in places.items()}
 
     def kept(self, cells: np.ndarray, given: bool = False) -> np.ndarray:
         """(N,) bool: which rows of visible cells (N,C) obey all rules, or all that are `given`."""

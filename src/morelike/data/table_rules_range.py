@@ -33,6 +33,10 @@ class Ranged(Rule):
         self.column, self.form, self.limits, self.step = column, form, limits, step
         self.values, self.missing, self.said = tuple(values), missing, said
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def kept(self, cells: Columns) -> np.ndarray:
         return by_distinct(self._allowed, cells[self.column])
 
@@ -92,6 +96,10 @@ class Unique(Rule):
     def __init__(self, columns: Sequence[str]) -> None:
         """More `columns` than one: only their combination never comes twice."""
         self.columns = tuple(columns)
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        return self.columns
 
     def kept(self, cells: Columns) -> np.ndarray:
         """False from the second time on that a value comes; missing ones don't count."""

@@ -136,7 +136,7 @@ class _Drawer:
             x = draw(model, self.n, seed=seed)
         else:
             assert isinstance(model, Infills)
-            ids = np.repeat(self.target.ids, self.more)
+            ids = self._ids(seed)
             parts = []
             for at in range(0, len(ids), CHUNK_OF_ROWS):
                 index = torch.arange(at, min(at + CHUNK_OF_ROWS, len(ids)), device=model.device)
@@ -148,6 +148,15 @@ class _Drawer:
                     parts.append(model.infill(asked, known, noise=Noise(seed, index, path=("augment",))).cpu())
             x = torch.cat(parts)
         return np.asarray(self.package.codec.decode(x.numpy()))
+
+    def _ids(self, seed: int) -> Ids:
+        """(made,) ids of the coded column: of the class wanted, as often as in training."""
+        found = []
+        u = Noise(seed, int(self.more.sum()), path=("augment", "ids")).uniform(()).double().numpy()
+        for own, share in zip(self.target.ids, np.split(u, self.more.cumsum()[:-1]), strict=True):
+            reach = self.target.column.counts[list(own)].cumsum()
+            found.append(np.array(own)[np.searchsorted(reach, share * reach[-1], side="right").clip(max=len(own) - 1)])
+        return np.concatenate(found)
 
 
 def _task(package: Package, data: Prepared, target: Target, seed: int) -> _Task:

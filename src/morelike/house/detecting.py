@@ -11,18 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from ..core.abilities import Density, Infills
-from ..core.errors import BadInput
+from ..core.errors import BadInput, Refused
 from ..data.table import TableCodec
-from ..data.table_columns import CategoryColumn, ColumnCode, NumberColumn
-from ..tasks.detecting import DRAWS, redrawn, surprise
+from ..data.table_columns import CategoryColumn
+from ..data.table_numbers import Format
+from ..tasks.detecting import surprise
 from .able import generator
 from .audience import Audience
 from .package import Package
-from .table_features import Target
-from .table_rows import Rows, beside, placed
+from .table_bayes import Ruled
+from .table_given import Filler
+from .table_rows import Known, Rows, beside, rows_of
 
-SHOWN, CELLS = 10, 3
-"""Rows that are explained, and cells of each."""
+SHOWN, CELLS, DRAWS = 10, 3, 64
+"""Rows that are explained, cells of each, and draws of a cell."""
 Floats = NDArray[np.float64]
 
 
@@ -59,32 +61,33 @@ class Detected:
         return found | ({"evaluation": self.evaluation} if self.evaluation is not None else {})
 
 
-def detect(package: Package, found: Rows, audience: Audience, label: Target | None = None) -> Detected:
-    """Scores rows: -log p(row) in nats; a cell that training never came near adds log(training rows + 1), the
-    surprise of a value that none of so many rows had. `label` is a column that is not looked at.
+def detect(package: Package, found: Rows, audience: Audience, label: Ruled | None = None) -> Detected:
+    """Scores rows: -log p(row) in nats; a cell that training never came near, or that breaks a rule, adds log(training rows + 1), the
+    surprise of a value that none of so many rows had. `label` has a column that is not looked at.
 
     Raises BadInput for rows that lack a column, Refused for a model without a likelihood.
     """
     codec, model = found.codec, generator(package, "detect")
     assert isinstance(model, Density)
-    lacking = [name for name in found.lacking() if label is None or name != label.name]
+    lacking = found.needed(None if label is None else label.target.name)
     if lacking:
         raise BadInput(f"{found.name} lacks the column {lacking[0]!r}, and the likelihood of a row needs all of them")
     new = found.new()
-    if label is not None:
-        new[:, label.place] = False
-    x = torch.from_numpy(found.encoded())
-    with audience.watch(f"scoring {found.name}", len(x)) as bar:
-        without = None if label is None else (label.field, range(codec.spec.fields[label.field].categories))
-        scores = surprise(model, x, without=without, advance=lambda done: bar.advance(done, {}))
-    extra = np.zeros(len(x))
-    for number, column, _ in placed(codec):
-        extra += new[:, number] * math.log(1 + _rows_of(column))
+    if label is None:
+        with audience.watch(f"scoring {found.name}", len(found.cells)) as bar:
+            x = torch.from_numpy(codec.encode(found.arranged()))
+            scores = surprise(model, x, advance=lambda done: bar.advance(done, {}))
+    else:
+        new[:, label.target.place] = False
+        scores = -np.logaddexp.reduce(label.joints(found, audience, f"scoring {found.name}"), axis=1)
+    broken, said = _broken(found, new, None if label is None else label.target.name)
     how = {"exact": "the exact likelihood", "bound": "a bound on the likelihood", "estimate": "an estimate of the likelihood"}[model.tight]
-    notes = [*found.notes, *found.say(new, "is nothing that training had or came near")]
+    notes = [*found.notes, *found.say(new, "is nothing that training had or came near"), *said]
+    extra = (new | broken).sum(1) * math.log(1 + max(map(rows_of, codec.columns)))
     detected = Detected(found.names, found.cells, scores + extra, how, [], notes)
     order = np.argsort(-detected.scores, kind="stable")[:SHOWN]
-    explained = _explained(model, codec, found, x, order, new, label) if isinstance(model, Infills) else [[] for _ in order]
+    without = None if label is None else label.target.place
+    explained = _explained(model, found, order, new | broken, without) if isinstance(model, Infills) else [[] for _ in order]
     detected.top = [
         {"row": int(row) + 1, "rank": rank, "score": float(detected.scores[row]), "cells": cells}
         for rank, (row, cells) in enumerate(zip(order, explained, strict=True), 1)
@@ -92,34 +95,57 @@ def detect(package: Package, found: Rows, audience: Audience, label: Target | No
     return detected
 
 
-def _rows_of(column: ColumnCode) -> int:
-    """How many training rows a column was counted on."""
-    return int(column.counts.sum()) if isinstance(column, CategoryColumn | NumberColumn) else 0
+def _broken(found: Rows, new: np.ndarray, label: str | None) -> tuple[np.ndarray, list[str]]:
+    """((N,C) bool: the last cell of each rule that a row breaks, unless one of its cells is `new`; a sentence on each rule)."""
+    cells, said = np.zeros(new.shape, bool), []
+    for rule, bad in found.broken():
+        own = [found.codec.names.index(name) for name in rule.about]
+        rows = np.flatnonzero(bad & ~new[:, own].any(1))
+        if label in rule.about or not len(rows):
+            continue
+        cells[rows, own[-1]] = True
+        name, first = rule.about[-1], int(rows[0])
+        more = f" ({len(rows):,} rows)" if len(rows) > 1 else ""
+        said.append(f"{found.name}, row {first + 1:,}, column {name}: {found.texts(name)[first]!r} breaks a rule: {rule.describe()}{more}")
+    return cells, said
 
 
-def _explained(
-    model: Infills, codec: TableCodec, rows: Rows, x: torch.Tensor, order: np.ndarray, new: np.ndarray, label: Target | None
-) -> list[list[dict[str, Any]]]:
+def _explained(model: Infills, rows: Rows, order: np.ndarray, odd: np.ndarray, label: int | None) -> list[list[dict[str, Any]]]:
     """For each row of `order` its oddest cells: {"column", "value", "usual", "share"}; share: how many of 64 draws of the cell, given the
-    rest of its row, are the same word or lie at least as far out as the number."""
-    columns = [one for one in placed(codec) if label is None or one[0] != label.place]
-    drawn = redrawn(model, x[order], [own for _, _, own in columns])
-    found = []
-    for at, row in enumerate(order.tolist()):
-        cells = []
-        for place, (number, column, _) in enumerate(columns):
-            value = rows.texts(column.name)[row]
-            usual, share = _usual(column, value, codec.decode(drawn[at, place])[:, number].tolist())
+    rest of its row, are the same word or lie at least as far out as the number. `odd` (N,C): cells that are odd in themselves."""
+    codec, filler = rows.codec, Filler(model, rows.codec)
+    cells, known = (np.repeat(part[order], DRAWS, 0) for part in (rows.arranged(), rows.known()))
+    if label is not None:
+        known[:, label] = False
+    index = torch.arange(len(cells))
+    found: list[list[tuple[float, dict[str, Any]]]] = [[] for _ in order]
+    for number, name in enumerate(codec.names):
+        if name in codec.unlearnt or name not in rows.names or number == label:
+            continue
+        there = known.copy()
+        there[:, number] = False
+        x, _ = filler.draw(cells, there, np.zeros(cells.shape, bool), index, 0, f"explain {name}")
+        drawn = codec.completed(x.numpy(), cells, there)[:, number].reshape(len(order), DRAWS).tolist()
+        form = Known.of(codec, name).form if not _worded(codec, name) else None
+        for at, row in enumerate(order.tolist()):
+            value = rows.texts(name)[row]
+            usual, share = _usual(form, value, drawn[at])
             # what training never had is odder than anything that the draws can show
-            odd = -1.0 if new[row, number] else share
-            cells.append((odd, {"column": column.name, "value": value, "usual": usual, "share": max(odd, 0.0)}))
-        found.append([cell for _, cell in sorted(cells, key=lambda pair: pair[0])[:CELLS]])
-    return found
+            share = -1.0 if odd[row, number] else share
+            found[at].append((share, {"column": name, "value": value, "usual": usual, "share": max(share, 0.0)}))
+    return [[cell for _, cell in sorted(own, key=lambda pair: pair[0])[:CELLS]] for own in found]
 
 
-def _usual(column: ColumnCode, value: str, draws: list[str]) -> tuple[str, float]:
-    """(what the draws mostly are, the share of them that are like the value)."""
-    form = column.form if isinstance(column, NumberColumn) else None
+def _worded(codec: TableCodec, name: str) -> bool:
+    """Whether a column's cells are compared as words: those of few values."""
+    try:
+        return isinstance(codec.view(name)[0], CategoryColumn)
+    except Refused:
+        return False
+
+
+def _usual(form: Format | None, value: str, draws: list[str]) -> tuple[str, float]:
+    """(what the draws mostly are, the share of them that are like the value), as numbers where there is a `form`."""
     own = np.nan if form is None else float(form.parse([value])[0])
     numbers = np.zeros(0) if form is None else form.parse(draws)
     numbers = np.sort(numbers[np.isfinite(numbers)])

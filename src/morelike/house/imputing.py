@@ -12,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..core.abilities import Infills
 from ..core.errors import BadInput
-from ..core.noise import Noise
-from ..data.table import Cells, TableCodec
-from ..data.table_columns import CategoryColumn, NumberColumn, is_missing
-from ..tasks.imputing import impute, likeliest
+from ..data.table import Cells
+from ..tasks.imputing import likeliest
 from .able import generator
-from .audience import Audience, Bar, Silent
+from .audience import Audience, Bar
 from .package import Package
 from .sampling import CHUNK_OF_ROWS, checked
-from .table_rows import Rows, codec_of, placed
+from .table_given import Filler
+from .table_rows import Rows, codec_of
 
 DRAWS = 32
 """Fillings of a row, of which the best one takes the commonest words and the median numbers."""
@@ -70,81 +68,87 @@ def restore(
     strange, missing = found.strange(), found.missing()
     notes = [*found.notes, *found.say(strange, "is no value that the model knows; it stays, and nothing follows from it")]
     notes += [f"{found.name} lacks the column {name}, which is taken as unknown" for name in found.lacking()]
-    learnt = np.array([bool(column.fields) and column.name in found.names for column in codec.columns])
-    rowed = np.flatnonzero((missing & learnt).any(1))
-    known = ~found.by_field(strange | missing)[rowed]
-    x = torch.from_numpy(found.encoded())[rowed]
-    tables = []
-    filler = _Filler(model, codec, checked(model, dials or {}))
+    notes += _broken(found, strange | missing)
+    learnt = np.array([name not in codec.unlearnt for name in codec.names])
+    there = learnt & np.array([name in found.names for name in codec.names])
+    rowed = np.flatnonzero((missing & there).any(1))
+    asked = _Asked(found.arranged()[rowed], (found.known() & ~missing)[rowed], (missing & learnt)[rowed], rowed)
+    tables, vain = [], np.zeros(len(rowed), bool)
+    filler = Filler(model, codec, checked(model, dials or {}))
     for copy in range(n):
         with audience.watch(f"filling in {found.name}", len(rowed)) as bar:
-            drawn = filler.best(x, known, rowed, seed, bar) if best else filler.draw(x, known, rowed, copy, seed, bar)
-        table, cells = found.cells.copy(), codec.decode(drawn.numpy())
-        for number in np.flatnonzero(learnt).tolist():
-            gone = missing[rowed, number]
-            table[rowed[gone], found.names.index(codec.names[number])] = cells[gone, number]
+            filled, broken = _best(filler, asked, seed, bar) if best else _drawn(filler, asked, copy, seed, bar)
+        table = found.cells.copy()
+        for number in np.flatnonzero(there).tolist():
+            gone = asked.filled[:, number] & ~broken
+            table[rowed[gone], found.names.index(codec.names[number])] = filled[gone, number]
         tables.append(table)
-    counts = {codec.names[number]: int(missing[:, number].sum()) for number in np.flatnonzero(learnt & missing.any(0)).tolist()}
+        vain |= broken
+    if vain.any():
+        which = f"row {int(rowed[np.flatnonzero(vain)[0]]) + 1:,}" + (f" and {int(vain.sum()) - 1:,} others" if vain.sum() > 1 else "")
+        notes.append(f"{found.name}, {which}: gaps stay, for nothing that was drawn obeys the rules there")
+    gaps = missing[rowed] & ~vain[:, None]
+    counts = {codec.names[number]: int(gaps[:, number].sum()) for number in np.flatnonzero(there & missing.any(0)).tolist()}
     return Filled(found.names, tables, counts, notes)
 
 
-class _Filler:
-    """Draws for gaps, never a sign of a missing value."""
+def _broken(found: Rows, unknown: np.ndarray) -> list[str]:
+    """A sentence on each rule that known cells break, whatever stands in the gaps."""
+    said = []
+    for rule, bad in found.broken():
+        own = [found.codec.names.index(name) for name in rule.about]
+        rows = np.flatnonzero(bad & ~unknown[:, own].any(1))
+        if len(rows):
+            more = f" ({len(rows):,} rows)" if len(rows) > 1 else ""
+            said.append(f"{found.name}, row {int(rows[0]) + 1:,}: its known cells break a rule and stay: {rule.describe()}{more}")
+    return said
 
-    def __init__(self, model: Infills, codec: TableCodec, dials: Mapping[str, Any]) -> None:
-        self.model, self.dials = model, dials
-        fields = codec.spec.fields
-        self.categories = [bool(field.categories) for field in fields]
-        self.beside = [-1] * len(fields)
-        self.usual = torch.zeros(len(fields))
-        self.allowed: dict[int, Tensor] = {}
-        for _, column, own in placed(codec):
-            if isinstance(column, CategoryColumn):
-                open_, counts = [not is_missing(value) for value in column.values], column.counts
-            elif isinstance(column, NumberColumn) and column.markers:
-                # the first id says that there is a number
-                open_, counts = [True, *(not is_missing(marker) for marker in column.markers)], column.counts
-                self.beside[own.stop - 1] = own.start
-            else:
-                continue
-            self.allowed[own.start] = torch.tensor(open_)
-            self.usual[own.start] = float(np.where(open_, counts, -1).argmax())
 
-    def _refuses(self, x: Tensor) -> Tensor:
-        bad = torch.zeros_like(x, dtype=torch.bool)
-        for place, open_ in self.allowed.items():
-            bad[:, place] = ~open_.to(x.device)[x[:, place].nan_to_num().long()]
-        for place, category in enumerate(self.categories):
-            if not category:
-                number = self.beside[place] < 0 or x[:, self.beside[place]] == 0
-                bad[:, place] = x[:, place].isnan() & number
-        return bad
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Rows with gaps."""
 
-    def draw(self, x: Tensor, known: Tensor, rows: np.ndarray, copy: int, seed: int, bar: Bar) -> Tensor:
-        """(N,F) on the CPU: rows x (N,F), numbered `rows`, with what isn't `known` drawn."""
-        x, known = x.clone(), known.clone()
-        for place, open_ in self.allowed.items():
-            # a column that can only be a number is one
-            if int(open_.sum()) == 1:
-                x[:, place] = torch.where(known[:, place], x[:, place], float(open_.nonzero()[0, 0]))
-                known[:, place] = True
-        parts = [x[:0]]
-        index = torch.from_numpy(rows) + copy * _COPY
-        for start in range(0, len(x), CHUNK_OF_ROWS):
-            some = slice(start, start + CHUNK_OF_ROWS)
-            noise = Noise(seed, index[some], path=("restore",))
-            parts.append(impute(self.model, x[some], known[some], self._refuses, self.usual, noise=noise, dials=self.dials).cpu())
-            bar.advance(min(start + CHUNK_OF_ROWS, len(x)), {})
-        return torch.cat(parts)
+    cells: np.ndarray
+    """(N,C)."""
+    known: np.ndarray
+    """(N,C) bool."""
+    filled: np.ndarray
+    """(N,C) bool."""
+    numbers: np.ndarray
+    """(N,) of the rows in their file."""
 
-    def best(self, x: Tensor, known: Tensor, rows: np.ndarray, seed: int, bar: Bar) -> Tensor:
-        """(N,F): the commonest ids and the medians of 32 draws."""
-        parts, step = [x[:0]], CHUNK_OF_ROWS // DRAWS
-        for start in range(0, len(x), step):
-            some = slice(start, start + step)
-            own, there = (part[some].repeat_interleave(DRAWS, 0) for part in (x, known))
-            numbers = (rows[some, None] + np.arange(DRAWS) * _COPY).reshape(-1)
-            drawn = self.draw(own, there, numbers, 0, seed, Silent()).view(-1, DRAWS, x.shape[1])
-            parts.append(likeliest(drawn, self.categories, self.beside))
-            bar.advance(min(start + step, len(x)), {})
-        return torch.cat(parts)
+    def __getitem__(self, rows: slice) -> _Asked:
+        return _Asked(self.cells[rows], self.known[rows], self.filled[rows], self.numbers[rows])
+
+    def repeated(self, copies: int) -> _Asked:
+        """Each row so many times, with other numbers."""
+        cells, known, filled = (np.repeat(part, copies, 0) for part in (self.cells, self.known, self.filled))
+        return _Asked(cells, known, filled, (self.numbers[:, None] + np.arange(copies) * _COPY).reshape(-1))
+
+
+def _drawn(filler: Filler, asked: _Asked, copy: int, seed: int, bar: Bar) -> tuple[np.ndarray, np.ndarray]:
+    """(cells (N,C), (N,) bool: where nothing was found that obeys the rules)."""
+    parts, bad = [asked.cells[:0]], [np.zeros(0, bool)]
+    for start in range(0, len(asked.cells), CHUNK_OF_ROWS):
+        some = asked[start : start + CHUNK_OF_ROWS]
+        x, broken = filler.draw(some.cells, some.known, some.filled, torch.from_numpy(some.numbers) + copy * _COPY, seed, "restore")
+        parts.append(filler.codec.completed(x.numpy(), some.cells, some.known))
+        bad.append(broken)
+        bar.advance(min(start + CHUNK_OF_ROWS, len(asked.cells)), {})
+    return np.concatenate(parts), np.concatenate(bad)
+
+
+def _best(filler: Filler, asked: _Asked, seed: int, bar: Bar) -> tuple[np.ndarray, np.ndarray]:
+    """As `_drawn`, of the commonest ids and the medians of 32 draws."""
+    fields = filler.codec.spec.fields
+    categories = [bool(field.categories) for field in fields]
+    parts, bad, step = [asked.cells[:0]], [np.zeros(0, bool)], CHUNK_OF_ROWS // DRAWS
+    for start in range(0, len(asked.cells), step):
+        some = asked[start : start + step]
+        more = some.repeated(DRAWS)
+        drawn, _ = filler.draw(more.cells, more.known, more.filled, torch.from_numpy(more.numbers), seed, "restore")
+        x = likeliest(drawn.view(-1, DRAWS, len(fields)), categories, filler.beside)
+        parts.append(filler.codec.completed(x.numpy(), some.cells, some.known))
+        bad.append(filler.broken(x, some.cells, some.known, some.filled))
+        bar.advance(min(start + step, len(asked.cells)), {})
+    return np.concatenate(parts), np.concatenate(bad)

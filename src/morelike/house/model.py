@@ -227,7 +227,7 @@ class Model:
         if rows is None and prepared is not None:
             rows = Cells(prepared.source.items.names, prepared.source.items[prepared.split.holdout])
         read = table_rows.Rows.read(codec, rows)  # type: ignore[arg-type]  # there are rows by now
-        found = detecting.detect(self.package, read, heard, None if ruled is None else ruled.target)
+        found = detecting.detect(self.package, read, heard, ruled)
         if ruled is not None and label is not None and prepared is not None:
             found.evaluation = ranking.evaluate(ruled, read, found.scores, label[1], prepared, heard)
         return found

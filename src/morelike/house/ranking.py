@@ -20,6 +20,8 @@ from .table_features import Features
 from .table_rows import Rows
 
 SURPRISE, POSTERIOR, FOREST, TREES = "surprise", "posterior", "isolation forest", table_rivals.TREES
+_LEAST = -1e6
+"""Stands for the logarithm of zero."""
 _MEASURES = {"auroc": "AUROC", "average_precision": "average precision"}
 Floats = NDArray[np.float64]
 
@@ -41,8 +43,8 @@ def evaluate(ruled: Ruled, rows: Rows, scores: Floats, value: str, data: Prepare
     known, yes = labels >= 0, labels[labels >= 0] == wanted
     if not yes.any() or yes.all():
         raise BadInput(f"{'all' if yes.any() else 'none'} of the rows have {target.name} = {value}; rows of both kinds are needed")
-    joints = ruled.joints(rows.encoded(), audience, "the model's posterior")
-    posterior = ruled.posterior(joints)[:, wanted]
+    joints = ruled.joints(rows, audience, "the model's posterior")
+    posterior = np.maximum(ruled.posterior(ruled.classes(joints))[:, wanted], _LEAST)
     # ranked by the logarithm of the odds, which tells apart what rounds to one
     found = {SURPRISE: scores, POSTERIOR: posterior - np.log(np.maximum(1 - np.exp(posterior), 1e-300))}
     training = data.source.items[data.split.train[thinned(len(data.split.train), table_rivals.MOST_ITEMS, seed)]]

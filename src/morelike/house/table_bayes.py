@@ -26,6 +26,7 @@ from .audience import Audience
 from .package import Package
 from .prepare import Prepared
 from .table_features import Features, Target, target_of
+from .table_given import agreeing
 from .table_rows import Rows, beside, codec_of
 
 MOST_JUDGED, MOST_FITTED = 10_000, 2_000
@@ -43,12 +44,19 @@ class Ruled:
     model: Density
     target: Target
 
-    def joints(self, x: np.ndarray, audience: Audience, what: str = "classifying") -> Floats:
-        """(N,K) log p(row with each class), of coded rows (N,F)."""
-        with audience.watch(what, len(x)) as bar:
-            return classifying.joints(
-                self.model, torch.from_numpy(x), self.target.field, self.target.ids, advance=lambda done: bar.advance(done, {})
-            )
+    def joints(self, rows: Rows, audience: Audience, what: str = "classifying") -> Floats:
+        """(N,M) log p(row with each of the M ids of the coded column that shows the class); minus infinity for ids that show another value
+        in a column beside the class than the row has there. Where no id agrees with the row, all are asked."""
+        cells, known = rows.arranged(), rows.known()
+        known[:, self.target.place] = False
+        among = agreeing(self.codec, self.target.column, cells, known)
+        with audience.watch(what, len(cells)) as bar:
+            x = torch.from_numpy(self.codec.encode(cells))
+            return classifying.joints(self.model, x, self.target.field, among, advance=lambda done: bar.advance(done, {}))
+
+    def classes(self, joints: Floats) -> Floats:
+        """(N,K) log p(row with each class) of `joints` (N,M)."""
+        return np.stack([np.logaddexp.reduce(joints[:, list(ids)], axis=1) for ids in self.target.ids], 1)
 
     def posterior(self, joints: Floats, sharpness: float = 1.0) -> Floats:
         """(N,K) log p(class | the other columns)."""
@@ -101,13 +109,13 @@ def classify_rows(package: Package, rows: str | Path | Cells, column: str | None
     """
     ruled = classifier(package, column)
     found = Rows.read(ruled.codec, rows)
-    lacking = [name for name in found.lacking() if name != ruled.target.name]
+    lacking = found.needed(ruled.target.name)
     if lacking:
-        raise BadInput(f"{found.name} lacks the column {lacking[0]!r}, and every column but {ruled.target.name} is needed to classify")
+        raise BadInput(f"{found.name} lacks the column {lacking[0]!r}, which is needed to classify")
     new = found.new()
     new[:, ruled.target.place] = False
     notes = [*found.notes, *found.say(new, "is nothing that training had or came near; it is read as the nearest or the commonest")]
-    log_probs = ruled.posterior(ruled.joints(found.encoded(), audience))
+    log_probs = ruled.posterior(ruled.classes(ruled.joints(found, audience)))
     return Named(found.names, found.cells, ruled.target, np.exp(log_probs), notes)
 
 
@@ -123,11 +131,12 @@ def classify_data(package: Package, data: Prepared, column: str | None, audience
     held, fitted, known = (_known(target, cells, part, size, seed) for part, size in zip(parts, most, strict=True))
     if not len(held[0]):
         raise BadInput(f"{data.source.name} has no held-out rows with a class in {target.name}")
-    joints = ruled.joints(ruled.codec.encode(held[0]), audience)
+    names = data.source.items.names
+    joints = ruled.classes(ruled.joints(Rows.read(ruled.codec, Cells(names, held[0])), audience))
     name = package.recipe.model or "model"
     results, temperature = {name: ruled.posterior(joints)}, None
     if len(fitted[0]):
-        others = ruled.joints(ruled.codec.encode(fitted[0]), audience, "fitting a temperature")
+        others = ruled.classes(ruled.joints(Rows.read(ruled.codec, Cells(names, fitted[0])), audience, "fitting a temperature"))
         sharpness = classifying.fitted_sharpness(others, np.ones(len(target.ids)), fitted[1])
         temperature = 1 / sharpness
         results[f"{name}, calibrated"] = ruled.posterior(joints, sharpness)

@@ -11,7 +11,6 @@ from ..core.errors import BadInput, Refused, UnknownName
 from ..data.table import TableCodec
 from ..data.table_columns import CategoryColumn, is_missing
 from ..judges.table_codes import TableCodes
-from .table_rows import placed
 
 MOST_CLASSES, _USUAL = 100, 10
 """Classes of a column, at most, where it is named and where it is looked for."""
@@ -24,10 +23,12 @@ class Target:
     name: str
     place: int
     """Among the C columns."""
+    column: CategoryColumn
+    """The coded column that it is told from."""
     field: int
-    """Among the F fields."""
-    ids: tuple[int, ...]
-    """(K,) ids of the classes."""
+    """Among the F fields, that of the coded column."""
+    ids: tuple[tuple[int, ...], ...]
+    """For each of the K classes the ids of the coded column that show it."""
     classes: tuple[str, ...]
 
     def labels(self, cells: np.ndarray) -> NDArray[np.int64]:
@@ -41,21 +42,32 @@ def target_of(codec: TableCodec, column: str | None = None) -> Target:
 
     Raises UnknownName for a column that isn't there, Refused for one that holds no classes, BadInput where none is named or found.
     """
-    learnt = list(placed(codec))
-    if column is not None:
-        if column not in codec.names:
-            raise UnknownName("column", column, codec.names)
-        learnt = [one for one in learnt if one[1].name == column]
-        if not learnt:
-            raise Refused(f"{column} is not learnt: {codec.columns[codec.names.index(column)].describe()}")
-    place, code, own = learnt[-1]
-    ids = [number for number, value in enumerate(getattr(code, "values", ())) if not is_missing(value)]
-    fits = isinstance(code, CategoryColumn) and 2 <= len(ids) <= (_USUAL if column is None else MOST_CLASSES)
-    if not fits or not isinstance(code, CategoryColumn):
+    if column is not None and column not in codec.names:
+        raise UnknownName("column", column, codec.names)
+    name = column or [name for name in codec.names if name not in codec.unlearnt][-1]
+    said = next((code.describe() for code in codec.columns if code.name == name), f"{name}: {_ruled(codec, name)}.")
+    if name in codec.unlearnt:
+        raise Refused(f"{name} is not learnt: {said}")
+    try:
+        code, own, show = codec.view(name)
+    except Refused as refused:
+        if column is not None:
+            raise Refused(f"{name} can't be the column of classes: {refused}") from refused
+        code = None
+    groups: dict[str, list[int]] = {}
+    if isinstance(code, CategoryColumn):
+        for number, text in enumerate(map(show, code.values)):
+            if not is_missing(text):
+                groups.setdefault(text, []).append(number)
+    if not isinstance(code, CategoryColumn) or not 2 <= len(groups) <= (_USUAL if column is None else MOST_CLASSES):
         if column is None:
-            raise BadInput(f"which column holds the classes? The last one, {code.name}, has none or too many: name one with --column NAME")
-        raise Refused(f"a column of 2 to {MOST_CLASSES} classes is needed, and {column} is none: {code.describe()}")
-    return Target(code.name, place, own.start, tuple(ids), tuple(code.values[number] for number in ids))
+            raise BadInput(f"which column holds the classes? The last one, {name}, has none or too many: name one with --column NAME")
+        raise Refused(f"a column of 2 to {MOST_CLASSES} classes is needed, and {column} is none: {said}")
+    return Target(name, codec.names.index(name), code, own.start, tuple(map(tuple, groups.values())), tuple(groups))
+
+
+def _ruled(codec: TableCodec, name: str) -> str:
+    return codec.rules.writer[name].describe() if name in codec.rules.writer else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +79,7 @@ class Features:
     @classmethod
     def fit(cls, codec: TableCodec, training: np.ndarray, without: str) -> Features:
         """Looks at training rows (N,C). Raises Refused where no other column can be compared."""
-        left_out = {column.name for column in codec.columns if not column.fields} | {without}
-        return cls(TableCodes.fit(training, codec.names, left_out))
+        return cls(TableCodes.fit(training, codec.names, {*codec.unlearnt, without}))
 
     @property
     def ids(self) -> list[int]:

@@ -5,20 +5,22 @@ N rows, C columns of the model, F fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..core.errors import BadInput, Refused
 from ..data.files import FolderFiles
 from ..data.table import Cells, TableCodec
 from ..data.table_columns import CategoryColumn, ColumnCode, NumberColumn, is_missing
 from ..data.table_csv import read_sheet
+from ..data.table_demands import Visible
 from ..data.table_numbers import Format
+from ..data.table_rules import Rule, by_distinct
+from ..data.table_rules_offset import Above, Offset
 from .package import Package
 
 _SHOWN = 5
@@ -33,13 +35,92 @@ def codec_of(package: Package, task: str) -> TableCodec:
     return package.codec
 
 
-def placed(codec: TableCodec) -> Iterator[tuple[int, ColumnCode, slice]]:
-    """(number, column, its fields) of each column that is learnt."""
+def placed(codec: TableCodec) -> Iterator[tuple[ColumnCode, slice, tuple[str, ...]]]:
+    """(coded column, its fields, the visible columns that it is made of) of each column that is learnt."""
+    makers = {made: rule for rule in codec.rules.rules for made in rule.makes}
     place = 0
-    for number, column in enumerate(codec.columns):
+    for column in codec.columns:
         if column.fields:
-            yield number, column, slice(place, place + len(column.fields))
+            made_of = makers[column.name].about if column.name in makers else (column.name,)
+            yield column, slice(place, place + len(column.fields)), made_of
         place += len(column.fields)
+
+
+def shown_by(codec: TableCodec, column: ColumnCode) -> dict[int, list[str]]:
+    """Of each visible column (its number) that can be told from a coded one alone, what it shows for each id; "" for a number."""
+    own: tuple[str, ...] = ()
+    match column:
+        case CategoryColumn(values=words):
+            own = words
+        case NumberColumn(markers=words):
+            own = words
+    found = {}
+    for number, name in enumerate(codec.names):
+        try:
+            code, _, way = codec.view(name)
+        except Refused:
+            continue
+        if code is column:
+            found[number] = [*(["0"] if isinstance(column, NumberColumn) else []), *map(way, own)]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What training had of a visible column."""
+
+    words: frozenset[str]
+    form: Format | None
+    low: float
+    high: float
+    """Its least and its largest number."""
+    rows: int
+    """How many training rows it was counted on."""
+
+    @classmethod
+    def of(cls, codec: TableCodec, name: str) -> Known:
+        """Of a column that is learnt."""
+        try:
+            visible = Visible(codec, name)
+        except Refused:
+            return cls._of_several(codec, name)
+        code, numbers = visible.code, visible.numbers(visible.words)
+        if isinstance(code, NumberColumn):
+            numbers = np.concatenate([code.quantiles.values, numbers])
+        numbers = numbers[np.isfinite(numbers)]
+        low, high = (numbers.min(), numbers.max()) if len(numbers) else (np.nan, np.nan)
+        return cls(frozenset(visible.words), visible.form, float(low), float(high), rows_of(code))
+
+    @classmethod
+    def _of_several(cls, codec: TableCodec, name: str) -> Known:
+        """Of a column that is made of several, so that its own numbers aren't kept."""
+        rule = codec.rules.writer[name]
+        counted = max(rows_of(column) for column in codec.columns)
+        if not isinstance(rule, Offset):
+            return cls(frozenset(), None, np.nan, np.nan, counted)
+        low, high = (rule.low, rule.high) if isinstance(rule, Above) else (-np.inf, np.inf)
+        return cls(frozenset(rule.scale.words), rule.scale.form, low / rule.scale.times, high / rule.scale.times, counted)
+
+    def strange(self, texts: Sequence[str]) -> np.ndarray:
+        """(N,) bool: new words, or words for a number."""
+        there = np.zeros(len(texts), bool) if self.form is None else np.isfinite(self.form.parse(texts))
+        found: np.ndarray = ~there & np.array([text not in self.words and not is_missing(text) for text in texts], bool)
+        return found
+
+    def new(self, texts: Sequence[str]) -> np.ndarray:
+        """(N,) bool: what is strange, numbers out of the range of training, and gaps where training had none."""
+        found = self.strange(texts)
+        if self.form is not None:
+            values = self.form.parse(texts)
+            found |= (values < self.low) | (values > self.high)
+        if not any(map(is_missing, self.words)):
+            found |= np.array([is_missing(text) for text in texts], bool)
+        return found
+
+
+def rows_of(column: ColumnCode) -> int:
+    """How many training rows a column was counted on."""
+    return int(column.counts.sum()) if isinstance(column, CategoryColumn | NumberColumn) else 0
 
 
 def beside(names: tuple[str, ...], cells: np.ndarray, more: Mapping[str, np.ndarray]) -> tuple[list[str], np.ndarray]:
@@ -78,7 +159,7 @@ class Rows:
             names, cells, notes, name, headed = sheet.names, sheet.cells, sheet.notes, path.name, sheet.headed
         if not headed and len(names) == len(codec.names):
             names = list(codec.names)
-        if not set(names) & {column.name for column in codec.columns if column.fields}:
+        if not set(names) & (set(codec.names) - codec.unlearnt):
             raise BadInput(f"{name} has none of the columns that the model learnt ({_listed(codec.names)}); its columns: {_listed(names)}")
         found = cls(name, tuple(names), cells, codec, list(notes))
         found.notes.extend(found._said_of_columns())
@@ -93,7 +174,13 @@ class Rows:
 
     def lacking(self) -> list[str]:
         """Columns that the model learnt and the rows don't have."""
-        return [column.name for column in self.codec.columns if column.fields and column.name not in self.names]
+        return [name for name in self.codec.names if name not in self.codec.unlearnt and name not in self.names]
+
+    def needed(self, label: str | None = None) -> list[str]:
+        """Columns that a likelihood needs and the rows don't have: not those that others determine, nor those of the `label`."""
+        told = set() if label is None else {name for name in self.codec.names if _same(self.codec, name, label)}
+        made_of = {name for _, _, names in placed(self.codec) for name in names} - told
+        return [name for name in self.codec.names if name in made_of and name not in self.names]
 
     def texts(self, name: str) -> list[str]:
         """The N cells of a column."""
@@ -108,9 +195,10 @@ class Rows:
                 whole[:, number] = self.texts(name)
         return whole
 
-    def encoded(self) -> np.ndarray:
-        """(N,F) float32."""
-        return self.codec.encode(self.arranged())
+    def known(self) -> np.ndarray:
+        """(N,C) bool: cells of the file that say something: no new words, nor words for a number."""
+        found: np.ndarray = ~self.strange() & np.array([name in self.names for name in self.codec.names])
+        return found
 
     def missing(self) -> np.ndarray:
         """(N,C) bool: cells that are a sign of a missing value, or whose column isn't there."""
@@ -124,33 +212,25 @@ class Rows:
 
     def strange(self) -> np.ndarray:
         """(N,C) bool: cells with a value that training lacked and that isn't near any that it had: a new word, or a word for a number."""
-        found = np.zeros((len(self.cells), len(self.codec.names)), bool)
-        for number, column, _ in placed(self.codec):
-            if column.name in self.names:
-                texts = self.texts(column.name)
-                new = {text: _strange(column, text) for text in set(texts)}
-                found[:, number] = [new[text] for text in texts]
-        return found
-
-    def beyond(self) -> np.ndarray:
-        """(N,C) bool: numbers below the least or above the largest of training."""
-        found = np.zeros((len(self.cells), len(self.codec.names)), bool)
-        for number, column, _ in placed(self.codec):
-            if column.name in self.names and (known := _numbers(column)) is not None:
-                form, had = known
-                values = form.parse(self.texts(column.name))
-                found[:, number] = (values < had.min()) | (values > had.max())
-        return found
+        return self._marked(Known.strange)
 
     def new(self) -> np.ndarray:
         """(N,C) bool: new words, numbers out of the range of training, and missing cells where training had none."""
-        new: np.ndarray = self.strange() | self.beyond()
-        missing = self.missing()
-        for number, column, _ in placed(self.codec):
-            known = getattr(column, "values", getattr(column, "markers", ()))
-            if column.name in self.names and not any(map(is_missing, known)):
-                new[:, number] |= missing[:, number]
-        return new
+        return self._marked(Known.new)
+
+    def _marked(self, marks: Callable[[Known, Sequence[str]], np.ndarray]) -> np.ndarray:
+        found = np.zeros((len(self.cells), len(self.codec.names)), bool)
+        for number, name in enumerate(self.codec.names):
+            if name in self.names and name not in self.codec.unlearnt:
+                own = Known.of(self.codec, name)
+                found[:, number] = by_distinct(partial(marks, own), self.cells[:, self.names.index(name)])
+        return found
+
+    def broken(self) -> list[tuple[Rule, np.ndarray]]:
+        """(rule, (N,) bool: the rows that break it) for each rule of columns that are all in the file."""
+        columns = {name: self.cells[:, self.names.index(name)] for name in self.codec.names if name in self.names}
+        told = [rule for rule in self.codec.rules.rules if set(rule.about) <= set(columns)]
+        return [(rule, ~rule.kept(columns)) for rule in told]
 
     def say(self, cells: np.ndarray, what: str) -> list[str]:
         """A sentence on each column of which some `cells` (N,C) are True, with the first row; rows count from 1, without the header."""
@@ -162,27 +242,13 @@ class Rows:
             said.append(f"{self.name}, row {int(rows[0]) + 1:,}, column {name}: {shown!r} {what}{more}")
         return said
 
-    def by_field(self, cells: np.ndarray) -> Tensor:
-        """(N,F) bool of (N,C): what holds for a column holds for its fields."""
-        found = torch.zeros(len(cells), len(self.codec.spec.fields), dtype=torch.bool)
-        for number, _, own in placed(self.codec):
-            found[:, own] = torch.from_numpy(cells[:, number])[:, None]
-        return found
 
-
-def _numbers(column: ColumnCode) -> tuple[Format, np.ndarray] | None:
-    """How a column writes its numbers or dates, and those that training had (with the least and the largest); None for words."""
-    if not isinstance(column, CategoryColumn | NumberColumn) or column.form is None:
-        return None
-    listed = column.form.parse(column.values if isinstance(column, CategoryColumn) else column.markers)
-    own = column.quantiles.values if isinstance(column, NumberColumn) else np.zeros(0)
-    return column.form, np.concatenate([own, listed[np.isfinite(listed)]])
-
-
-def _strange(column: ColumnCode, text: str) -> bool:
-    if not column.unseen([text]) or is_missing(text):
+def _same(codec: TableCodec, name: str, other: str) -> bool:
+    """Whether both columns are told from one coded column."""
+    try:
+        return codec.view(name)[0] is codec.view(other)[0]
+    except Refused:
         return False
-    return not (isinstance(column, CategoryColumn) and column.form is not None and bool(np.isfinite(column.form.parse([text])[0])))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -46,24 +46,25 @@ def likelihoods(
 
 @torch.no_grad()
 def joints(
-    model: Density, x: Tensor, field: int, ids: Sequence[int], *, seed: int = 0, advance: Callable[[int], object] = lambda _: None
+    model: Density, x: Tensor, field: int, among: NDArray[np.bool_], *, seed: int = 0, advance: Callable[[int], object] = lambda _: None
 ) -> Floats:
-    """(N,K) log p(row with the field at ids[k]) in nats, of rows x (N,F) whose own value there is not looked at.
+    """(N,K) log p(row with the field at id k) in nats, of rows x (N,F) whose own value there is not looked at; minus infinity where the
+    id is not `among` (N,K) bool those asked for.
 
     With equal priors their `posterior` is p(id | the other fields), and their log-sum-exp the row's likelihood without the field. Rows that
     differ there alone share their noise, where the likelihood needs any.
     """
-    found = np.empty((len(x), len(ids)))
+    found = np.full(among.shape, -np.inf)
     device = getattr(model, "device", torch.device("cpu"))
-    step = max(1, _ROWS // len(ids))
-    for at in range(0, len(x), step):
-        rows = torch.arange(at, min(at + step, len(x)))
-        own = x[rows].repeat_interleave(len(ids), 0).to(device)
-        own[:, field] = torch.tensor(ids, dtype=own.dtype, device=device).repeat(len(rows))
-        index = rows.repeat_interleave(len(ids)).to(device)
-        nats = model.log_prob(own, noise=None if model.tight == "exact" else Noise(seed, index, path=("classify",)))
-        found[at : at + len(rows)] = nats.double().cpu().numpy().reshape(len(rows), len(ids))
-        advance(at + len(rows))
+    rows, ids = np.nonzero(among)
+    for at in range(0, len(rows), _ROWS):
+        own, asked = rows[at : at + _ROWS], ids[at : at + _ROWS]
+        index = torch.from_numpy(own)
+        changed = x[index].to(device)
+        changed[:, field] = torch.from_numpy(asked).to(changed)
+        noise = None if model.tight == "exact" else Noise(seed, index.to(device), path=("classify",))
+        found[own, asked] = model.log_prob(changed, noise=noise).double().cpu().numpy()
+        advance(int(own[-1]) + 1)
     return found
 
 

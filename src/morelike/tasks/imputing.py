@@ -16,15 +16,15 @@ from ..core.noise import Noise
 
 _ROUNDS = 100
 """Draws of a row, after which what is still refused takes the usual value."""
-Refuses = Callable[[Tensor], Tensor]
-"""(B,F) bool of rows (B,F): the values that may not stand there."""
+Refuses = Callable[[Tensor, Tensor], Tensor]
+"""(R,F) bool of rows (R,F) and their numbers (R,): the values that may not stand there."""
 
 
 @torch.no_grad()
 def impute(
     model: Infills, x: Tensor, known: Tensor, refuses: Refuses, usual: Tensor, *, noise: Noise, dials: Mapping[str, Any] | None = None
 ) -> Tensor:
-    """(B,F) rows x (B,F) with everything that is not `known` (B,F) drawn; `usual` (F,) are values that are allowed.
+    """(B,F) rows x (B,F) with everything that is not `known` (B,F) drawn; `usual` (B,F) are values that are allowed.
 
     Rows are drawn whole. Of one with a refused value the unknown fields before it stay, and the others are drawn again given them. So
     each field, in their order, follows p(field | what is known and the fields before it, not refused): that a later value might be
@@ -35,14 +35,14 @@ def impute(
     out, open_rows, told = x.clone(), torch.arange(len(x), device=device), known.clone()
     for turn in range(_ROUNDS):
         own = model.infill(out[open_rows], told[open_rows], noise=noise[open_rows].under(turn), **dict(dials or {}))
-        bad = refuses(own) & ~known[open_rows]
+        bad = refuses(own, open_rows) & ~known[open_rows]
         # unknown fields before the first refused one are kept
         told[open_rows] |= bad.cumsum(1) == 0
         out[open_rows] = own
         open_rows = open_rows[bad.any(1)]
         if not len(open_rows):
             return out
-    return torch.where(refuses(out) & ~known, usual, out)
+    return torch.where(refuses(out, torch.arange(len(out), device=device)) & ~known, usual, out)
 
 
 def likeliest(draws: Tensor, categories: list[bool], beside: list[int]) -> Tensor:
