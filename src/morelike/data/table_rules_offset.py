@@ -342,6 +342,14 @@ class Total(Offset):
         found: np.ndarray = ~(base.known & there) | np.isin(value - base.value, self.rests)
         return found
 
+    def solved(self, cells: Columns, part: str) -> np.ndarray:
+        """(N,) the cells of a part with which the sum is right, by the rest that leaves it nearest to what stands there. All columns of the
+        rule are numbers."""
+        base, (value, _), (own, _) = self.base(cells), self.scale.read(cells[self.writes[0]]), self.parts[part].read(cells[part])
+        left = value - base.value + own
+        nearest = np.abs(left[:, None] - self.rests - own[:, None]).argmin(1)
+        return self.parts[part].write(left - self.rests[nearest])
+
     def code(self, names: tuple[str, str], texts: Sequence[str], knots: int) -> ColumnCode:
         return category(names[0], Counter(texts), self._top) if names[0] == self.makes[0] else super().code(names, texts, knots)
 

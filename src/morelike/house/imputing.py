@@ -132,7 +132,7 @@ def _drawn(filler: Filler, asked: _Asked, copy: int, seed: int, bar: Bar) -> tup
     for start in range(0, len(asked.cells), CHUNK_OF_ROWS):
         some = asked[start : start + CHUNK_OF_ROWS]
         x, broken = filler.draw(some.cells, some.known, some.filled, torch.from_numpy(some.numbers) + copy * _COPY, seed, "restore")
-        parts.append(filler.codec.completed(x.numpy(), some.cells, some.known))
+        parts.append(filler.complete(x, some.cells, some.known, some.filled))
         bad.append(broken)
         bar.advance(min(start + CHUNK_OF_ROWS, len(asked.cells)), {})
     return np.concatenate(parts), np.concatenate(bad)
@@ -148,7 +148,7 @@ def _best(filler: Filler, asked: _Asked, seed: int, bar: Bar) -> tuple[np.ndarra
         more = some.repeated(DRAWS)
         drawn, _ = filler.draw(more.cells, more.known, more.filled, torch.from_numpy(more.numbers), seed, "restore")
         x = likeliest(drawn.view(-1, DRAWS, len(fields)), categories, filler.beside)
-        parts.append(filler.codec.completed(x.numpy(), some.cells, some.known))
+        parts.append(filler.complete(x, some.cells, some.known, some.filled))
         bad.append(filler.broken(x, some.cells, some.known, some.filled))
         bar.advance(min(start + step, len(asked.cells)), {})
     return np.concatenate(parts), np.concatenate(bad)

@@ -6,6 +6,7 @@ N rows, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from ..core.abilities import Density
-from ..core.errors import BadInput
+from ..core.errors import BadInput, Refused
 from ..data.table import Cells, TableCodec
+from ..data.table_columns import NumberColumn
+from ..data.table_rules import Rule, columns_of
+from ..data.table_rules_offset import Offset
 from ..judges.intervals import around, wilson
 from ..maths.table_distance import area_under_curve
 from ..tasks import classifying, table_rivals
@@ -27,7 +31,7 @@ from .package import Package
 from .prepare import Prepared
 from .table_features import Features, Target, target_of
 from .table_given import agreeing
-from .table_rows import Rows, beside, codec_of
+from .table_rows import Rows, beside, codec_of, shown_by
 
 MOST_JUDGED, MOST_FITTED = 10_000, 2_000
 """Held-out rows that are classified, and validation rows that the temperature is fitted on."""
@@ -50,9 +54,32 @@ class Ruled:
         cells, known = rows.arranged(), rows.known()
         known[:, self.target.place] = False
         among = agreeing(self.codec, self.target.column, cells, known)
+        bound = [rule for rule in self.codec.rules.rules if isinstance(rule, Offset) and self.target.name in rule.reads]
         with audience.watch(what, len(cells)) as bar:
-            x = torch.from_numpy(self.codec.encode(cells))
-            return classifying.joints(self.model, x, self.target.field, among, advance=lambda done: bar.advance(done, {}))
+            if not bound:
+                x = torch.from_numpy(self.codec.encode(cells))
+                return classifying.joints(self.model, x, self.target.field, among, advance=lambda done: bar.advance(done, {}))
+            return self._counted_anew(cells, among, bound)
+
+    def _counted_anew(self, cells: np.ndarray, among: NDArray[np.bool_], bound: Sequence[Rule]) -> Floats:
+        """`joints` where others are coded as what comes on top of the class: coded anew for each id, none where that breaks a rule."""
+        found = np.full(among.shape, -np.inf)
+        for number in range(among.shape[1]):
+            changed = cells.copy()
+            for place, texts in shown_by(self.codec, self.target.column).items():
+                changed[:, place] = texts[number]
+            own = np.zeros(among.shape, bool)
+            own[:, number] = among[:, number]
+            for rule in bound:
+                own[:, number] &= rule.kept(columns_of(self.codec.names, changed))
+            x = torch.from_numpy(self.codec.encode(changed))
+            found = np.maximum(found, classifying.joints(self.model, x, self.target.field, own))
+        rows = np.flatnonzero(np.isneginf(found).all(1))
+        if len(rows):
+            # the row breaks a rule with every class, and is taken as it is coded
+            x = torch.from_numpy(self.codec.encode(cells[rows]))
+            found[rows] = classifying.joints(self.model, x, self.target.field, among[rows])
+        return found
 
     def classes(self, joints: Floats) -> Floats:
         """(N,K) log p(row with each class) of `joints` (N,M)."""
@@ -68,7 +95,14 @@ def classifier(package: Package, column: str | None = None) -> Ruled:
     codec = codec_of(package, "classify rows")
     model = generator(package, "classify")
     assert isinstance(model, Density)
-    return Ruled(package, codec, model, target_of(codec, column))
+    target = target_of(codec, column)
+    for rule in codec.rules.rules:
+        made = [code for code in codec.columns if code.name in rule.makes[:1]]
+        if isinstance(rule, Offset) and target.name in rule.reads and isinstance(made[0], NumberColumn):
+            # densities of what comes on top, in its normal scores, can't be compared between classes
+            said = f"{rule.writes[0]} is coded as what comes on top of {target.name}, so its classes can't be compared"
+            raise Refused(f"{said}; train with codec.learn=false, or without that rule")
+    return Ruled(package, codec, model, target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,9 @@ def target_of(codec: TableCodec, column: str | None = None) -> Target:
     try:
         code, own, show = codec.view(name)
     except Refused as refused:
+        parts = " or ".join(codec.rules.writer[name].reads)
         if column is not None:
-            raise Refused(f"{name} can't be the column of classes: {refused}") from refused
+            raise Refused(f"{name} is made of several columns ({_ruled(codec, name)}): no column of classes; ask for {parts}") from refused
         code = None
     groups: dict[str, list[int]] = {}
     if isinstance(code, CategoryColumn):

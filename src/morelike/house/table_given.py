@@ -17,11 +17,11 @@ from ..core.abilities import Infills
 from ..core.noise import Noise
 from ..data.table import TableCodec
 from ..data.table_columns import CategoryColumn, ColumnCode, NumberColumn, is_missing
-from ..data.table_rules import by_distinct
-from ..data.table_rules_offset import ALONE
+from ..data.table_rules import by_distinct, columns_of
+from ..data.table_rules_offset import ALONE, Total
 from ..data.table_rules_range import Unique
 from ..tasks.imputing import impute
-from .table_rows import placed, shown_by
+from .table_rows import Known, placed, shown_by
 
 ROUNDS = 20
 """Times that rows are drawn again which break a rule."""
@@ -166,9 +166,25 @@ class Filler:
         for rule, about in self.rules:
             asked = filled[:, about].any(1) & (known | filled)[:, about].all(1)
             if asked.any():
-                if columns is None:
-                    table = self.codec.completed(x.numpy(), cells, known)
-                    columns = {name: table[:, number] for number, name in enumerate(self.codec.names)}
+                columns = columns_of(self.codec.names, self.complete(x, cells, known, filled)) if columns is None else columns
                 found |= asked & ~rule.kept(columns)
         return found
+
+    def complete(self, x: Tensor, cells: np.ndarray, known: np.ndarray, filled: np.ndarray) -> np.ndarray:
+        """(N,C) cells: those that are known, and others that follow from them and from x (N,F). Where a sum is known and some of its parts
+        are filled, the last of these is what the others leave of it."""
+        table, stays = self.codec.completed(x.numpy(), cells, known), known
+        for rule, about in self.rules:
+            if not isinstance(rule, Total):
+                continue
+            bad = ~rule.kept(columns_of(self.codec.names, table)) & known[:, about[-1]] & (known | filled)[:, about].all(1)
+            for number, name in zip(about[-2::-1], reversed(rule.reads), strict=True):
+                rows = np.flatnonzero(bad & filled[:, number])
+                bad[rows] = False
+                if len(rows):
+                    cell = rule.solved(columns_of(self.codec.names, table[rows]), name)
+                    fit = ~Known.of(self.codec, name).new(cell.tolist())
+                    table, stays = table.copy(), stays.copy()
+                    table[rows[fit], number], stays[rows[fit], number] = cell[fit], True
+        return table if stays is known else self.codec.completed(x.numpy(), np.where(stays, table, cells), stays)
 
