@@ -78,6 +78,12 @@ def _my_texts(folder: Path) -> None:
     ages, cities = rng.integers(18, 90, 120), rng.choice(["Bern", "Basel", "Zug"], 120)
     table = "".join(f"{age},{city},{age * 7.5 + 100:.1f}\n" for age, city in zip(ages, cities, strict=True))
     (folder / "my-table.csv").write_text("age,city,rent\n" + table, encoding="utf-8")
+    (folder / "my-shop").mkdir()
+    places, buyers = rng.choice(["north", "south"], 150), rng.integers(0, 150, 400)
+    customers = "".join(f"C{7919 * row % 10007:05d},{place}\n" for row, place in enumerate(places))
+    orders = "".join(f"C{7919 * row % 10007:05d},{rng.integers(1, 9)}\n" for row in buyers)
+    (folder / "my-shop" / "customers.csv").write_text("id,region\n" + customers, encoding="utf-8")
+    (folder / "my-shop" / "orders.csv").write_text("customer_id,pieces\n" + orders, encoding="utf-8")
     (folder / "my-rules.toml").write_text('[[range]]\ncolumn = "age"\nmin = 0\n', encoding="utf-8")
     rows = [{"text": a, "label": "warm" if "warm" in a else "cold"} for a, _ in pairs]
     (folder / "my-labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

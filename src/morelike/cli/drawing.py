@@ -10,6 +10,7 @@ from typing import Any
 from ..core.errors import BadInput
 from ..data.text import TextCodec
 from ..house import writing
+from ..house.linked import is_linked, load_linked
 from ..house.model import Model, check_count, load
 from ..house.recipe import parse_value
 from ..house.sampling import names_of
@@ -39,6 +40,8 @@ class Drawn:
 
 def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     """Draws and writes; texts are to be printed where no place is named. What is wrong with the place is said before anything is drawn."""
+    if is_linked(folder):
+        return _linked(folder, n, asked, out)
     dials = dials_of(asked.dials)
     check_count(n)
     model = load(folder)
@@ -68,6 +71,16 @@ def _rows(model: Model, n: int, asked: Asked, dials: Mapping[str, Any], place: w
     kind = "a probability" if report["exact"] else "an estimated probability"
     rule = f"{who} obey {' and '.join(report['demands'])}, which has {kind} of {report['probability']:.4g} under the model"
     return Drawn(place.path, rule=rule)
+
+
+def _linked(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
+    """Draws parents and their children, and writes a file of each into a folder."""
+    if asked.constraint is not None or asked.stop:
+        raise BadInput("constraints and stop strings are for texts; linked tables take --where COLUMN=VALUE of the parent")
+    place = writing.table_folder(out if out is not None else str(Path(folder) / "samples"))
+    tables = load_linked(folder).to(asked.device).sample(n, asked.where, asked.seed, **dials_of(asked.dials))
+    writing.write_tables(place, tables)
+    return Drawn(place, rule=", ".join(f"{len(cells):,} rows in {name}.csv" for name, cells in tables.items()))
 
 
 def dials_of(texts: Sequence[str]) -> dict[str, Any]:

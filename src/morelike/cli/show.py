@@ -66,6 +66,15 @@ def ladder(scores: Scores) -> None:
     say(*(f"{name}: not scored, {why}" for name, why in refused.items()))
 
 
+def scored(found: Mapping[str, Any]) -> None:
+    """What judging found, where there was any."""
+    if "scores" in found:
+        ladder(found["scores"])
+        say("", found["verdict"], "")
+    if "report" in found:
+        say(f"report: {found['report']}")
+
+
 def side_by_side(rows: Sequence[Mapping[str, Any]]) -> None:
     """Scores as rows, models as columns, the best of each marked."""
     models = [str(row["model"]) for row in rows]
@@ -95,7 +104,14 @@ def models(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def card(values: Mapping[str, Any]) -> None:
-    """A saved model's card, in short."""
+    """A saved model's card, in short; of linked tables those of both parts."""
+    if "link" in values:
+        say(*values["link"]["said"])
+        for part in ("parent", "child"):
+            say("", f"{part}: {values['link'][part]}")
+            card(values["parts"][part])
+        say("", values.get("verdict", "not judged yet: morelike judge MODEL"))
+        return
     run, data = values.get("run", {}), values.get("data", {})
     conditions = [f"{name} ({_given(spec)})" for name, spec in values["conditions"].items()]
     facts = {
@@ -137,7 +153,13 @@ def _facts(facts: Mapping[str, str]) -> None:
 
 
 def understood(values: Mapping[str, Any]) -> None:
-    """What `check` found."""
+    """What `check` found; of linked tables in both."""
+    if "link" in values:
+        say(*values["link"]["said"])
+        for part in ("parent", "child"):
+            say("", f"{part}: {values['link'][part]}")
+            understood(values[part])
+        return
     split = values["splits"]
     how = "the official split" if split["official"] else "by position" if "characters" in split else "at random"
     parts = f"{split['train']:,} for training, {split['validation']:,} for validation, {split['holdout']:,} held out"

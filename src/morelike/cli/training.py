@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import BadInput
-from ..house import run
+from ..data.table_links import Linked
+from ..house import linked, linked_run, run
 from ..house.lock import start_over
 from ..house.model import Model, load
 from ..house.prepare import default_folder
@@ -22,6 +23,7 @@ from . import show
 from .audience import RichAudience
 
 _LONGEST = 100_000.0
+_SCORED = ("scores", "verdict")
 _PAIR = re.compile(r"[\w.]+=")
 
 
@@ -70,6 +72,9 @@ def minutes_in_range(flag: str, minutes: float | None) -> None:
 def train(recipe: Recipe, wish: Wish, audience: RichAudience) -> None:
     """Trains, or takes up, or finds finished what the recipe says; judges, and prints the verdict and where the report lies."""
     folder = Path(wish.out) if wish.out is not None else default_folder(recipe)
+    if recipe.start is None and (tables := linked.opened(recipe)) is not None:
+        _train_linked(recipe, folder, wish, audience, tables)
+        return
     if wish.fresh and folder.exists():
         # what is wrong with the data is found before the old run goes
         run.opened(recipe, start_of(recipe, folder), offline=wish.offline)
@@ -84,17 +89,28 @@ def train(recipe: Recipe, wish: Wish, audience: RichAudience) -> None:
     if wish.as_json:
         show.as_json(found)
         return
-    if "scores" in found:
-        show.ladder(found["scores"])
-        show.say("", found["verdict"], "")
-    if "report" in found:
-        show.say(f"report: {found['report']}")
+    show.scored(found)
     show.say(f"model: {folder}", f"more like it: morelike sample {shlex.quote(str(folder))} -n 16")
+
+
+def _train_linked(recipe: Recipe, folder: Path, wish: Wish, audience: RichAudience, tables: Linked) -> None:
+    """The same for a parent's and a child's table."""
+    if wish.fresh and folder.exists():
+        linked_run.start_fresh(folder)
+    model, data = linked_run.train(recipe, folder, audience, tables, more=wish.more, track=wish.track)
+    found: dict[str, Any] = {"model": str(folder), "kind": "table", **{key: model.card[key] for key in _SCORED if key in model.card}}
+    if wish.judge and "verdict" not in found:
+        found = model.judge_prepared(tables, data, audience)
+    if wish.as_json:
+        show.as_json(found)
+        return
+    show.scored(found)
+    show.say(f"model: {folder}", f"more like it: morelike sample {shlex.quote(str(folder))} -n 16 --out made")
 
 
 def _from_card(model: Model) -> dict[str, Any]:
     """What is known of a model that is not judged now, in the words of `judge`."""
     found: dict[str, Any] = {"model": str(model.folder), "kind": model.codec.kind}
-    found |= {key: model.card[key] for key in ("scores", "verdict") if key in model.card}
+    found |= {key: model.card[key] for key in _SCORED if key in model.card}
     report = Path(str(model.folder)) / "report.html"
     return found | ({"report": str(report)} if report.is_file() else {})

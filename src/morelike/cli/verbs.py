@@ -133,8 +133,8 @@ def sample(  # noqa: PLR0913  # typer reads the options from the signature
             "--out",
             metavar="PATH",
             help="NAME.png: one picture of all; NAME.npz: arrays x and label; NAME.npy: the array x; a folder: PNGs; for texts NAME.txt, "
-            "NAME.jsonl or NAME.png; for tables NAME.csv or NAME.parquet. By default MODEL/samples.png or samples.csv, while texts are "
-            "printed. A file that is there is replaced",
+            "NAME.jsonl or NAME.png; for tables NAME.csv or NAME.parquet, for linked ones a folder. By default MODEL/samples.png or "
+            "samples.csv, while texts are printed. A file that is there is replaced",
         ),
     ] = None,
     constraint: Constraint = None,
@@ -170,7 +170,7 @@ def judge(
     offline: Offline = False,
 ) -> None:
     """Score a model between real data and trivial models, and write its report."""
-    from ..house.model import load
+    from ..house.verbs import load
     from ..judges.verdict import gates as failing
     from .audience import RichAudience
 

@@ -20,6 +20,7 @@ from .files import Files, FolderFiles, ZipFiles, hidden
 from .pictures import Pictures
 from .progress import Progress
 from .source import Source
+from .text_files import plain_name
 
 _LOOKED_AT = 4096
 _STRAY_PICTURES = 3
@@ -88,6 +89,30 @@ def _open_name(name: str, wish: _Wish, offline: bool) -> Source:
     if not _exists(path):
         raise BadInput(_missing(name))
     return _open_path(path, builtin.canonical(name) if plain else None, wish)
+
+
+def several_tables(data: Any, *, kind: str | None = None) -> dict[str, Source]:
+    """The tables of a local folder or zip that holds two or more and no other data, opened, by their files' names without endings; {} for
+    any other data."""
+    if not isinstance(data, (str, Path)) or kind not in (None, "table") or not 0 < len(str(data)) <= _LONGEST_PATH or "\0" in str(data):
+        return {}
+    path, local = Path(data).expanduser(), builtin.data_folder()
+    if local is not None and builtin.is_name(str(data)) and not _exists(path):
+        path = local / str(data)
+    packed = path.suffix.lower() == ".zip"
+    if not _exists(path) or not (path.is_dir() or packed):
+        return {}
+    files = ZipFiles(path) if packed else FolderFiles(path)
+    if sum(plain_name(file).suffix.lower() in table_open.SUFFIXES for file in files.sizes) < 2:
+        return {}
+    found = _candidates(path.name, files, _Wish(kind), [])
+    labels = {candidate.label: plain_name(candidate.label) for candidate in found}
+    if len(found) < 2 or any(name.suffix.lower() not in table_open.SUFFIXES for name in labels.values()):
+        return {}
+    stems = [name.stem for name in labels.values()]
+    named = stems if len(set(stems)) == len(stems) else [str(name.with_suffix("")).replace("/", "-") for name in labels.values()]
+    sources = [candidate.open() for candidate in found]
+    return dict(zip(named, sources, strict=True)) if all(source.kind == "table" for source in sources) else {}
 
 
 def _exists(path: Path) -> bool:

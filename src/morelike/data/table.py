@@ -103,12 +103,14 @@ class TableCodec(Codec):
 
     @classmethod
     def fit(  # type: ignore[override]  # it has settings of its own
-        cls, items: Iterable[Any], *, rules: Any = None, facts: Any = None, learn: bool = True, learn_personal: str | Sequence[str] = ()
-    ) -> Self:
+        cls, items: Iterable[Any], *, rules: Any = None, facts: Any = None, learn: bool = True, learn_personal: str | Sequence[str] = (),
+        context: Sequence[str] = (),
+    ) -> Self:  # fmt: skip
         """Infers each column, and unless `learn` is False rules between them, from the training rows. `rules`, `facts`: files of given
         ones, or what such files hold (`table_rules_file`). Items that are some of a `Cells` (`data.loader.take`) also show which signs of
         missing values, counters and identifiers the other rows have. `learn_personal`: the columns (as a list, or with commas between
-        them) that are learnt although they hold names, addresses and the like. Of `StoredCells` no rules are learnt.
+        them) that are learnt although they hold names, addresses and the like. `context`: columns that the others are to be drawn given,
+        of which no learnt rule makes anything else. Of `StoredCells` no rules are learnt.
 
         Raises BadInput where there is no row or nothing to learn, or for rules that contradict one another or the rows, UnknownName for a
         column to learn that isn't there, and Refused for rules that can't be coded.
@@ -132,6 +134,7 @@ class TableCodec(Codec):
         for number, code in enumerate(_codes(names, cells, every, learn_personal)):
             codes.append(given.coded(code, cells[:, number].tolist(), every[:, number].tolist()))
         found = learnt(names, cells, codes, given.rules) if learn else []
+        found = [rule for rule in found if not set(rule.writes) & set(context)]
         codec = cls._of(codes, Rules(names, [*given.rules, *found]), cells, _knots(names))
         codec._said = given.said
         if every is not cells:
@@ -208,10 +211,14 @@ class TableCodec(Codec):
         if cells.shape[1] != len(self.names):
             shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
             raise BadInput(f"rows of {cells.shape[1]} cells don't fit a model of {len(self.names)} columns ({shown}).")
-        cells = self.rules.shrink(cells)
-        out = np.empty((len(cells), len(self.spec.fields)), np.float32)
+        return self.encode_first(self.rules.shrink(cells))
+
+    def encode_first(self, cells: np.ndarray) -> np.ndarray:
+        """(N,f) float32 of the first c coded columns alone, from their cells (N,c)."""
+        columns = self.columns[: cells.shape[1]]
+        out = np.empty((len(cells), sum(len(column.fields) for column in columns)), np.float32)
         place = 0
-        for number, column in enumerate(self.columns):
+        for number, column in enumerate(columns):
             width = len(column.fields)
             if width:
                 texts = cells[:, number].tolist()
@@ -221,12 +228,18 @@ class TableCodec(Codec):
             place += width
         return out
 
-    def decode(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]  # an array serves as the sequence
-        """(N,C) array of `str`. Fresh values differ within one call; the same rows get the same ones again.
+    def decode(  # type: ignore[override]  # an array serves as the sequence
+        self, x: np.ndarray, first: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(N,C) array of `str`. Fresh values differ within one call; the same rows get the same ones again. `first` (N,c): cells that the
+        first c coded columns are known to hold.
 
         Fakes of personal values depend on the first row too, which tells one drawing from another.
         """
-        return self.rules.grow(self._coded(x))
+        coded = self._coded(x)
+        if first is not None:
+            coded[:, : first.shape[1]] = first
+        return self.rules.grow(coded)
 
     def completed(self, x: np.ndarray, cells: np.ndarray, known: np.ndarray) -> np.ndarray:
         """(N,C) array of `str`: as `decode`, but what is `known` (N,C) bool of `cells` (N,C) stands, and by the rules others follow from

@@ -23,6 +23,7 @@ NEEDS = {
     "fix columns of a table": (("narrows",),),
     "ask": (("narrows",),),
     "simulate": (("narrows",),),
+    "draw children given their parent": (("infills",),),
     "write under a constraint": (("continues",),),
 }
 """Task -> abilities, of which all of one group are needed."""

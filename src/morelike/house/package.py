@@ -180,8 +180,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     path = folder / "card.json"
     if not folder.is_dir():
         raise BadPackage(f"{folder} is no folder; a saved model is a folder with a card.json")
+    if (folder / "link.json").is_file():
+        parts = f"{folder / 'parent'} and {folder / 'child'}"
+        raise BadPackage(f"{folder} holds linked tables, which are sampled, judged, verified and shown only; its parts are models: {parts}")
     if not path.is_file():
-        unfinished = (folder / "training").is_dir()
+        unfinished = any((folder / part / "training").is_dir() for part in ("", "parent"))
         hint = "its training is not finished: run the same `morelike train` again to go on" if unfinished else "it is no saved model"
         raise BadPackage(f"{folder} has no card.json: {hint}")
     if path.stat().st_size > _LARGEST_CARD:

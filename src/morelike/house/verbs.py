@@ -20,10 +20,13 @@ from ..core.errors import BadInput, BadPackage
 from ..data.check import understood
 from ..data.download import cache_folder
 from ..training.probe import has_bf16
-from . import package, run
+from . import linked_run, package, run
 from .audience import Audience, Silent
 from .judging import smallest
-from .model import Model, load
+from .linked import PARTS, LinkedModel, is_linked, load_linked
+from .linked import opened as opened_linked
+from .model import Model
+from .model import load as load_one
 from .prepare import default_folder, prepare
 from .recipe import Recipe, Training, apply
 from .start import family_of
@@ -34,8 +37,8 @@ __all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "rec
 def train(
     data: Any, model: str | type[Trainable] | None = None, *, minutes: float | None = None, steps: int | None = None, seed: int = 0,
     size: str | None = None, out: str | Path | None = None, judge: bool = True, **settings: Any,
-) -> Model:  # fmt: skip
-    """Learns the data's distribution and returns the trained Model.
+) -> Model | LinkedModel:  # fmt: skip
+    """Learns the data's distribution and returns the trained Model, of two linked tables a LinkedModel.
 
     `data`: a built-in name, a path, an array, a data frame, (x, labels) or {"x": ..., "label": ...}. `model`: a family's name or a
     class of one's own; None = the kind's best. `size`: "s" by default. `settings`: any recipe key, as on the command line
@@ -56,6 +59,11 @@ def train(
     pairs = [f"{key}={_toml(value)}" for key, value in settings.items()]
     recipe = recipe_from(values, pairs, custom)
     folder = Path(out) if out is not None else default_folder(recipe)
+    if recipe.start is None and (tables := opened_linked(recipe, data)) is not None:
+        both, parts = linked_run.train(recipe, folder, Silent(), tables, custom=custom)
+        if judge:
+            both.judge_prepared(tables, parts, Silent())
+        return both
     trained, prepared = run.train(recipe, folder, Silent(), data=data if in_memory else None, custom=custom)
     if judge:
         trained.judge_prepared(prepared, Silent())
@@ -99,13 +107,20 @@ def check(
     in_memory = not isinstance(data, (str, Path))
     values = {"data": "memory" if in_memory else str(data), "kind": kind, "seed": seed, "condition": condition}
     recipe = recipe_from(values, pairs)
+    if (tables := opened_linked(recipe, data)) is not None:
+        return linked_run.check(recipe, tables)
     prepared = prepare(recipe, data if in_memory else None, offline=offline, tables=False)
     return understood(prepared.source, prepared.split, {"x": prepared.codec, **prepared.conditions}, smallest(prepared))
 
 
-def judge(model: Model | str | Path, data: Any = None) -> dict[str, Any]:
+def load(path: str | Path, model: Any = None) -> Model | LinkedModel:
+    """A saved model. `model`: the class, for a family of the user's own. Raises BadPackage, naming the file, for anything damaged."""
+    return load_linked(path, model) if is_linked(path) else load_one(path, model)
+
+
+def judge(model: Model | LinkedModel | str | Path, data: Any = None) -> dict[str, Any]:
     """Scores of a model or of a saved one's folder, each between its floor and its ceiling, and the verdict."""
-    return (model if isinstance(model, Model) else load(model)).judge(data)
+    return (model if isinstance(model, Model | LinkedModel) else load(model)).judge(data)
 
 
 def compare(*which: Model | str | Path, audience: Audience | None = None, offline: bool = False) -> list[dict[str, Any]]:
@@ -115,7 +130,7 @@ def compare(*which: Model | str | Path, audience: Audience | None = None, offlin
     """
     if len(which) < 2:
         raise BadInput("compare needs at least two models")
-    loaded = [model if isinstance(model, Model) else load(model) for model in which]
+    loaded = [model if isinstance(model, Model) else load_one(model) for model in which]
     prints = {model.package.recipe.fingerprint for model in loaded}
     if len(prints) > 1:
         raise BadInput("these models were trained on different data: their scores have different floors and can't be compared")
@@ -141,13 +156,17 @@ def models() -> list[dict[str, Any]]:
 
 
 def info(path: str | Path) -> dict[str, Any]:
-    """A saved model's card, without loading its weights."""
+    """A saved model's card, without loading its weights; of linked tables with those of its parts."""
+    if is_linked(path):
+        return linked_run.info(Path(path))
     return package.read_card(Path(path))
 
 
 def verify(path: str | Path) -> dict[str, Any]:
     """Checks every file's SHA-256 and draws the kept samples again: {"ok", "files", "difference", "tolerance"}."""
     folder = Path(path)
+    if is_linked(folder):
+        return _verify_parts(folder)
     card = package.read_card(folder)
     wrong = package.wrong_files(folder, card)
     tolerance = card.get("tolerance", 0.0)
@@ -158,6 +177,17 @@ def verify(path: str | Path) -> dict[str, Any]:
     loaded = package.load(folder)
     difference = package.redraw_difference(loaded, package.read_tensors(folder / package.FILES[2]))
     return {"ok": difference <= tolerance, "files": [], "difference": difference, "tolerance": tolerance}
+
+
+def _verify_parts(folder: Path) -> dict[str, Any]:
+    found = {part: verify(folder / part) for part in PARTS}
+    differences = [one["difference"] for one in found.values() if one["difference"] is not None]
+    return {
+        "ok": all(one["ok"] for one in found.values()),
+        "files": [f"{part}/{file}" for part, one in found.items() for file in one["files"]],
+        "difference": max(differences, default=None),
+        "tolerance": max(one["tolerance"] for one in found.values()),
+    }
 
 
 _EXTRAS = {"tables": ("pyarrow", "pandas", "faker"), "track": ("tensorboard",), "text": ("tokenizers", "sacrebleu", "charset-normalizer")}

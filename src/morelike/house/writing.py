@@ -18,6 +18,7 @@ from PIL import Image
 from ..core.contract import Codec
 from ..core.errors import BadInput
 from ..data.grid import rgb8
+from ..data.table import Cells
 from ..data.table_arrow import library, parquet_writer
 from ..data.table_csv import write_csv
 from .table_frames import arrow_table
@@ -87,6 +88,31 @@ def file_for(out: str) -> Path:
         raise BadInput(f"{path} is a folder; name a file in it")
     check_parent(path)
     return path
+
+
+def table_folder(out: str) -> Path:
+    """The folder that the files of several tables are to be written to, made at the end. Raises BadInput where it can't be."""
+    path = Path(out)
+    if path.suffix.lower() in (*FORMS, *TABLE_FORMS) or (path.exists() and not path.is_dir()):
+        raise BadInput(f"linked tables are written as one file each: name a folder with --out, not {path}")
+    check_parent(path)
+    return path
+
+
+def write_tables(folder: Path, tables: Mapping[str, Cells]) -> None:
+    """Writes NAME.csv of each table into a folder, replacing files of these names. Raises BadInput where it can't."""
+    new = folder.with_name(f".{os.getpid()}.{folder.name}")
+    try:
+        new.mkdir()
+        for name, table in tables.items():
+            write_csv(table.names, table.cells, new / f"{name}.csv")
+        folder.mkdir(exist_ok=True)
+        for name in tables:
+            os.replace(new / f"{name}.csv", folder / f"{name}.csv")
+    except OSError as error:
+        raise BadInput(f"{folder} can't be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
