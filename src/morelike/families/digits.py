@@ -31,6 +31,8 @@ _REPEATED = 5
 _MOST_BYTES = 1 << 26
 _FIT_BY = 0.02
 """Share of the run after which bins are cut on what has been seen so far, if no pass has ended yet."""
+_SIZES = 128
+"""Groups are filled up to a multiple of it."""
 _UNSEEN = -30.0
 """Added to the logit of "missing" where training had nothing missing: never drawn, and still not impossible."""
 
@@ -259,7 +261,7 @@ class Rows:
             self._join(group)
 
     def different(self) -> Tensor:
-        """The digits (G,D) of one row of each group, or of all rows."""
+        """The digits (G,D) of one row of each group and some repeated ones after them, or of all rows."""
         return self.digits if self.group is None else self.digits[self._first]
 
     def tell(self, digit: int, ids: Tensor) -> None:
@@ -275,7 +277,9 @@ class Rows:
         count = int(group.max()) + 1
         # hardly any two rows alike: no more comparing
         self.group = group if count < max(2, 0.8 * len(group)) else None
-        self._first = group.new_zeros(count).scatter_(0, group, torch.arange(len(group), device=group.device))
+        # to few different sizes: each new one is prepared for, and kept, by the matrix products
+        size = -(-count // _SIZES) * _SIZES if count > _SIZES else 1 << (count - 1).bit_length()
+        self._first = group.new_zeros(size).scatter_(0, group, torch.arange(len(group), device=group.device))
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

@@ -42,16 +42,18 @@ def draw(
     if not isinstance(model, Generator):
         raise Refused(f"{type(model).__name__} is no generator: it can't draw samples")
     dials = checked(model, dials or {})
-    parts, ids = [], isinstance(model.spec, Tokens)
+    ids = isinstance(model.spec, Tokens)
+    # one place for all: small parts kept between chunks hold on to the memory of what was freed around them
+    x = torch.empty(n, *model.spec.shape, dtype=torch.int64 if ids else torch.float32)
+    done = 0
     chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK_OF_ROWS if isinstance(model.spec, Row) else CHUNK)
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     with torch.inference_mode(), autocast:
         for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
             drawn = model.sample(own, noise=noise, **dials) if by is None else by(own, noise, dials)
-            parts.append(drawn.cpu()[:count])
-    x = torch.cat(parts) if parts else torch.empty(0, *model.spec.shape)
+            x[done : done + count] = drawn[:count].cpu()
+            done += count
     if x.is_floating_point():
-        x = x.float()
         # NaN in a row is a missing value
         broken = torch.isinf(x) if isinstance(model.spec, Row) else ~torch.isfinite(x)
         if bool(broken.any()):
