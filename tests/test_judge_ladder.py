@@ -253,3 +253,12 @@ def test_gates_honour_the_direction_of_a_score(honest: dict[str, Any]) -> None:
     for gate in ("kernel.raw-pca64", "kernel.raw-pca64=low", "kernel.raw-pca64=nan"):
         with pytest.raises(BadInput, match="SCORE=NUMBER"):
             gates(scores, [gate])
+
+
+def test_a_memory_above_the_floor_is_a_sign_even_where_copies_are_few(honest: dict[str, Any]) -> None:
+    scores = {name: dict(score) for name, score in honest["scores"].items()}
+    scores["memory"] |= {"value": 0.85, "low": 0.5, "high": 1.0}
+    said = verdict({**honest, "scores": scores})
+    assert "A sign of copying" in said
+    assert "memory is 0.85" in said
+    assert "No sign" not in said

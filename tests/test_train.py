@@ -290,3 +290,10 @@ def test_golden_curves(name: str) -> None:
     for step, (row, line) in enumerate(zip(golden_curve(name), lines, strict=True)):
         expected = {key: pytest.approx(float(value), rel=1e-2, abs=1e-3) for key, value in (pair.split("=") for pair in line.split())}
         assert row == expected, f"step {step}"
+
+
+def test_shares_of_the_run_say_when_it_is_validated() -> None:
+    asked: list[int] = []
+    run = trainer(Plan(steps=100, batch=8), Hooks(validate_at=(0.01, 0.5, 1.0), stage=lambda model, step, seconds: asked.append(step)))
+    run.run()
+    assert asked == [1, 50, 100]

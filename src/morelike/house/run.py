@@ -18,7 +18,7 @@ from ..core.errors import BadInput, Refused
 from ..core.spec import Tokens, elements
 from ..data.loader import Order, Windows
 from ..training.loop import Hooks, Trainer
-from ..training.plan import Plan, turns
+from ..training.plan import MANY_PASSES, VALIDATE_AT, VALIDATE_EARLY, Plan, turns
 from ..training.probe import choices, plan_steps
 from ..training.record import JsonLines, Row, TensorBoard
 from ..training.state import weights
@@ -267,7 +267,9 @@ class _Run:
             keep_stage(saved, self.data, model, self.training / f"stage-{step:08d}-{seconds:06.0f}", plan.precision)
 
         slack = 0.0 if validate is None else validate.slack
-        return Hooks(validate=validate, slack=slack, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
+        often = plan.steps * plan.batch > MANY_PASSES * len(self.data.train)
+        marks = (*VALIDATE_EARLY, *VALIDATE_AT) if often else VALIDATE_AT
+        return Hooks(validate=validate, slack=slack, validate_at=marks, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
 
     def _validation(self, saved: package.Package, precision: str) -> judging.Validation | None:
         """None where there are too few validation items for a score that is more than noise: the last state is kept then."""

@@ -92,6 +92,10 @@ def _on_copies(scores: Scores) -> str:
     if score is None or score["floor"] is None:
         return "Copying could not be judged."
     figures = f"{score['value']:.1%} of the samples lie suspiciously close to a training item, of held-out items {score['floor']:.1%}"
+    memory = scores.get("memory")
+    if memory is not None and memory["floor"] is not None and not _at_floor(memory) and _at_floor(score):
+        drawn = f"memory is {memory['value']:.2f}, of held-out items {memory['floor']:.2f}"
+        return f"A sign of copying: the samples lie nearer to training items than unseen ones do ({drawn}); {figures}. Look at the pairs."
     if _at_floor(score):
         return f"No sign of copying: {figures}."
     return f"It copies training data: {figures}. Look at the closest pairs before sharing anything."

@@ -11,7 +11,7 @@ import copy
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +52,8 @@ class Hooks:
     """Score of the averaged weights on validation data, lower is better."""
     slack: float = 0.0
     """A later state replaces the best one if its score is at most so much worse: the score's own noise."""
+    validate_at: Sequence[float] = VALIDATE_AT
+    """Shares of the run."""
     stage: Callable[[Trainable, int, float], None] | None = None
     """(averaged model, step, seconds) after each validation: to draw samples."""
     advance: Callable[[int, Mapping[str, float]], None] | None = None
@@ -73,7 +75,7 @@ class Trainer:
         self.average = _copy(model) if self.players and plan.averaging > 0 else model
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
-        self.marks = sorted({max(1, round(share * plan.steps)) for share in VALIDATE_AT})
+        self.marks = sorted({max(1, round(share * plan.steps)) for share in self.hooks.validate_at})
         self._turn: str | None = None
         self.seen: dict[str, list[Tensor]] = {}
         self._since = 0

@@ -10,6 +10,9 @@ from ..core.contract import Learner, Optim, Player
 
 VALIDATE_AT = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of the run after which the averaged weights are validated."""
+VALIDATE_EARLY = (0.01, 0.025, 0.05)
+"""More of them, where a run goes over little data many times: the best weights may come long before a tenth of it."""
+MANY_PASSES = 400
 
 
 @dataclass(frozen=True, slots=True)
