@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,20 @@ def test_a_mean_is_moved_and_what_hangs_on_it_follows(folder: Path) -> None:
     assert float(report["shift"]["asked"]) == pytest.approx(before + 5, abs=1e-3)
     assert report["changed"][0]["column"] == "smoker"
     assert report["changed"][0]["after"] != report["changed"][0]["before"]
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_means_up_to_the_limit_that_is_said_are_reached(folder: Path, side: int) -> None:
+    model = load(folder / "large")
+    with pytest.raises(BadInput, match="goes from .*the smallest mean that can be reached is .*, the largest ") as refused:
+        model.simulate(10, shift=f"age={side * 500:+}")
+    limits = re.findall(r"(?:is|largest) ([0-9.]+)", str(refused.value))[-2:]
+    mean = float(model.ask("age")["numbers"]["mean"])
+    by = float(limits[side > 0]) - mean
+    with pytest.raises(BadInput, match="the largest"):
+        model.simulate(10, shift=f"age={by + side * 0.01:+.4f}")
+    rows, _ = model.simulate(2000, shift=f"age={by - side * 0.5:+.4f}")
+    assert rows[:, 3].astype(float).mean() == pytest.approx(mean + by - side * 0.5, abs=0.3)
 
 
 def test_weights_are_the_nearest_with_these_shares_and_this_mean() -> None:

@@ -326,6 +326,33 @@ def test_nothing_is_learnt_where_there_is_no_rule(seed: int) -> None:
     assert said(TableCodec.fit(cells)) == []
 
 
+def test_a_sum_is_learnt_beside_columns_that_are_no_part_of_it() -> None:
+    """One that is mostly empty, one too large to be added up, and a flag that is independent of the rests."""
+    random = np.random.default_rng(5)
+    net, tax, fee = random.integers(1000, 90_000, 800), random.integers(1, 9000, 800), random.choice([30, 80, 330], 800)
+    cells = table(
+        net=[f"{one / 100:.2f}" for one in net],
+        tax=[f"{one / 100:.2f}" for one in tax],
+        gross=[f"{one / 100:.2f}" for one in net + tax + fee],
+        lab=[f"{random.normal() + 4:.1f}" if random.random() < 0.1 else "" for _ in net],
+        flag=[f"0.0{one}" for one in random.integers(0, 2, 800)],
+        account=[str(4_000_000_000_000_000 + int(one)) for one in random.integers(0, 10**15, 800)],
+    )
+    assert said(TableCodec.fit(cells)) == ["gross = net + tax + one of the 3 seen (0.3, 0.8, 3.3)"]
+
+
+@pytest.mark.parametrize("fees", [[0], [50, 300]])
+def test_a_part_of_two_values_is_a_part(fees: list[int]) -> None:
+    random = np.random.default_rng(6)
+    net, tax, surcharge = random.integers(1000, 90_000, 800), random.integers(1, 9000, 800), random.choice([0, 990], 800)
+    gross = net + tax + surcharge + random.choice(fees, 800)
+    cells = table(**{
+        name: [f"{one / 100:.2f}" for one in cents] for name, cents in (("net", net), ("tax", tax), ("surcharge", surcharge), ("gross", gross))
+    })  # fmt: skip
+    rests = "" if fees == [0] else " + one of the 2 seen (0.5, 3)"
+    assert said(TableCodec.fit(cells)) == [f"gross = net + tax + surcharge{rests}"]
+
+
 def test_combinations_are_learnt_only_where_each_is_common() -> None:
     random = np.random.default_rng(1)
     allowed = [(a, b) for a in range(12) for b in range(12) if (a * 5 + b * 7) % 6 == 0]

@@ -474,6 +474,12 @@ def test_page_dates_are_dates() -> None:
     assert chart.labels == ("2019-01-01", "2019-12-28")
 
 
+def test_page_times_of_day_are_times() -> None:
+    times = table([f"{j % 24:02}:{j % 4 * 15:02}" for j in range(192)])
+    codes = TableCodes.fit(times, ["when"])
+    assert table_picture(codes(times), codes(times)).charts[0].labels == ("00:00", "23:45")
+
+
 @pytest.mark.skipif(not (SHARED / "adult").is_dir(), reason="the shared data sets aren't here (MORELIKE_DATA)")
 def test_adult_columns_are_the_published_kinds() -> None:
     with (SHARED / "adult" / "train.csv").open(newline="") as file:

@@ -58,15 +58,19 @@ def _unit(form: NumberFormat | DateFormat) -> int:
 
 def sums(numbers: Numbers, taken: Sequence[str]) -> Iterator[Rule]:
     """Columns that are the sum of two or more others and of one of at most 20 rests: candidates by least squares."""
-    whole = numbers.values[np.isfinite(numbers.values).all(1)]
-    if len(numbers.names) < 3 or len(whole) < LEAST or np.abs(whole).max() * len(numbers.names) >= _EXACT:
+    there = np.isfinite(numbers.values)
+    if len(numbers.names) < 3 or (there.sum(0) >= LEAST).sum() < 3:
         return
-    centred = whole - whole.mean(0)
+    means = np.where(there, numbers.values, 0.0).sum(0) / np.maximum(there.sum(0), 1)
+    # a gap counts as the mean, so that a column with gaps hides no sum of others
+    centred = np.where(there, numbers.values - means, 0.0)
+    scale = np.maximum(centred.std(0), 1e-9)
     for target, name in enumerate(numbers.names):
         others = [place for place in range(len(numbers.names)) if place != target]
-        weights = np.linalg.lstsq(centred[:, others], centred[:, target], rcond=None)[0]
+        rows = there[:, target]
+        weights = np.linalg.lstsq(centred[rows][:, others] / scale[others], centred[rows, target], rcond=None)[0] / scale[others]
         parts = [place for place, weight in zip(others, weights, strict=True) if abs(weight - 1) < _WEIGHT]
-        if len(parts) < 2 or not _is_sum(whole, target, parts):
+        if len(parts) < 2 or not _is_sum(numbers.values[there[:, [target, *parts]].all(1)][:, [target, *parts]]):
             continue
         try:
             rule = Total.fit(name, [numbers.names[part] for part in parts], numbers.columns, taken, given=False)
@@ -76,13 +80,15 @@ def sums(numbers: Numbers, taken: Sequence[str]) -> Iterator[Rule]:
             yield rule
 
 
-def _is_sum(values: np.ndarray, target: int, parts: Sequence[int]) -> bool:
-    """Whether few rests are left over, and more of them without any one of the parts."""
-    rest = values[:, target] - values[:, parts].sum(1)
-    rests = len(np.unique(rest))
-    if rests > _RESTS or rests * _TOTALS > len(np.unique(values[:, target])):
+def _is_sum(values: np.ndarray) -> bool:
+    """Whether few rests are left over of the first column of (S,1+P) less all others, and at least twice as many without any one of them."""
+    if len(values) < LEAST or np.abs(values).max() * values.shape[1] >= _EXACT:
         return False
-    return all(len(np.unique(rest + values[:, part])) > 2 * rests for part in parts)
+    rest = values[:, 0] - values[:, 1:].sum(1)
+    rests = len(np.unique(rest))
+    if rests > _RESTS or rests * _TOTALS > len(np.unique(values[:, 0])):
+        return False
+    return all(len(np.unique(rest + part)) >= 2 * rests for part in values[:, 1:].T)
 
 
 def orders(numbers: Numbers, taken: Sequence[str]) -> Iterator[Rule]:

@@ -27,7 +27,8 @@ from .sampling import conditions_for, draw
 from .tables import Given, Where, opened, split
 
 _MOST = 6
-_BANDS = 20
+_EDGES = (0.001, 0.01, *(part / 20 for part in range(1, 20)), 0.99, 0.999)
+"""Where bands of a shifted column end, as shares of its probability: the top one bounds the means that can be reached."""
 _ROWS = 5_000
 """Rows that the change of the other columns is read from, before and after."""
 _ROUNDS = 2_000
@@ -61,7 +62,7 @@ def simulate(package: Package, n: int, change: Change, precision: str) -> tuple[
     """(rows (n,C), {"shares", "shift", "given", "changed", "rows_compared", "noise"}).
 
     Of all distributions with these shares and this mean the one nearest to the model's (in relative entropy) is drawn from: cells are
-    reweighted by iterative scaling (Csiszár 1975), a shifted mean by exponential tilting over at most 20 bands; within a cell rows
+    reweighted by iterative scaling (Csiszár 1975), a shifted mean by exponential tilting over at most 24 bands; within a cell rows
     are the model's own. Each cell gets its share of n up to rounding. Raises Refused for a family that can't and for what has no
     probability, UnknownName or BadInput for a demand, share or shift that can't be.
     """
@@ -145,7 +146,7 @@ def _shift(given: Given, text: str, before: Sequence[Demand]) -> _Shift:
     order = np.argsort(numbers, kind="stable")
     texts, numbers, weights = [texts[row] for row in order], numbers[order], weights[order]
     middle = weights.cumsum() - weights / 2
-    group = (_BANDS * middle / weights.sum()).astype(int)
+    group = np.searchsorted(_EDGES, middle / weights.sum(), side="right")
     # one number is never parted
     group = np.maximum.accumulate(np.where(np.append(True, np.diff(numbers) > 0), group, 0))
     bands = []
@@ -155,9 +156,13 @@ def _shift(given: Given, text: str, before: Sequence[Demand]) -> _Shift:
         bands.append((inside, float((numbers * weights)[own].sum() / weights[own].sum())))
     low, high = numbers[0], numbers[-1]
     mean = float((numbers * weights).sum() / weights.sum())
-    if not low < mean + by < high:
-        ends = (asking.as_text(visible, float(number)) for number in (low, high, mean))
-        raise BadInput("--shift {}: {} goes from {} to {}, with a mean of {}".format(text, visible.name, *ends))
+    if not bands[0][1] < mean + by < bands[-1][1]:
+        ends = (asking.as_text(visible, float(number)) for number in (low, high, mean, bands[0][1], bands[-1][1]))
+        raise BadInput(
+            "--shift {}: {} goes from {} to {}, with a mean of {}; the smallest mean that can be reached is {}, the largest {}".format(
+                text, visible.name, *ends
+            )
+        )
     whole = Demand(visible.name, "=", f"{texts[0]}..{texts[-1]}", negated=True)
     return _Shift(visible, mean, by, [*bands, (whole, math.nan)])
 
@@ -202,7 +207,8 @@ def _scaled(masses: np.ndarray, held: np.ndarray, shares: np.ndarray, lift: np.n
         error = np.abs(weights @ held - shares).max(initial=abs(weights.sum() - 1))
         if error < 1e-9 and (target is None or abs(np.average(lift[there], weights=weights[there]) - target) < 1e-6 * np.ptp(lift[there])):
             return weights
-    raise BadInput("these shares can't all be reached together: one of them rules out another")
+    what = "these shares" if target is None else "these shares and this mean"
+    raise BadInput(f"{what} can't all be reached together: one of them rules out another")
 
 
 def _tilted(weights: np.ndarray, numbers: np.ndarray, mean: float) -> np.ndarray:

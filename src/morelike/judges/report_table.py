@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -73,13 +73,15 @@ def _chart(column: Column, real: Floats, made: Floats, error: float) -> Chart:
 
 
 def _moment(column: Column, value: float) -> str:
-    """A number as an axis says it; dates in days."""
-    if column.reader.startswith("date"):
-        try:
-            return datetime.fromtimestamp(float(value), UTC).date().isoformat()
-        except (ValueError, OverflowError, OSError):
-            return number(float(value))
-    return number(float(value))
+    """A number as an axis says it; dates in days, times of day in minutes."""
+    if not column.reader.startswith(("date", "time")):
+        return number(float(value))
+    try:
+        # timedelta, for times of day lie before 1970, where fromtimestamp fails on some systems
+        moment = datetime(1970, 1, 1) + timedelta(seconds=float(value))
+    except (ValueError, OverflowError):
+        return number(float(value))
+    return f"{moment:%H:%M}" if column.reader.startswith("time") else moment.date().isoformat()
 
 
 def _bars(column: Column, real: Floats, made: Floats, error: float) -> Chart:
