@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -298,6 +299,10 @@ def test_facts_determine_too(tmp_path: Path) -> None:
         read_facts([("x", "in", "y"), ("x", "in", "z")])
     with pytest.raises(BadInput, match="no columns of the table hold what the facts join"):
         TableCodec.fit(RIDES, facts=[("x", "in", "y")])
+    first = next(row for row, (zone, town) in enumerate(zip(RIDES.cells[:, 5], RIDES.cells[:, 6], strict=True)) if town != "town 1")
+    zone, town = RIDES.cells[first, [5, 6]]
+    with pytest.raises(BadInput, match=re.escape(f"row {first + 1} first: zone {zone} has town {town}, by the facts town 1.")):
+        TableCodec.fit(RIDES, facts=[(f"zone {number}", "part-of", "town 1") for number in range(40)])
 
 
 # What is learnt
@@ -393,6 +398,8 @@ def test_visible_columns_are_told_from_coded_ones(codec: TableCodec) -> None:
     for name, instead in (("end", "fix begin instead"), ("total", "fix fare or tip instead")):
         with pytest.raises(Refused, match=instead):
             codec.view(name)
+    with pytest.raises(Refused, match=r"or train without learnt rules \(codec.learn=false\)"):
+        TableCodec.fit(RIDES).view("total")
 
 
 def test_the_share_of_rows_that_obey_is_a_score(codec: TableCodec) -> None:
@@ -430,6 +437,7 @@ def test_the_share_of_rows_that_obey_is_a_score(codec: TableCodec) -> None:
         ({"range": [{"column": "fare", "multiple_of": 0.001}]}, Refused, "2 decimals"),
         ({"range": [{"column": "ticket", "values": ["T1"]}]}, BadInput, "no row obeys it"),
         ({"sum": [{"total": "fare", "parts": ["zone", "tip"]}]}, Refused, "zone holds no dates and no numbers"),
+        ({"order": [{"columns": ["zone", "fare"]}]}, Refused, "an order or a sum needs such columns"),
         ({"sum": [{"total": "fare", "parts": ["begin"]}]}, Refused, "can't be compared"),
         ({"sum": [{"total": "seats", "parts": ["tip"]}]}, Refused, "tip has more decimals than seats"),
         ({"sum": [{"total": "fare", "parts": ["tip"], "rest": "seen"}]}, Refused, "too many for a rule"),

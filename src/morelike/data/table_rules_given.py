@@ -62,7 +62,7 @@ def given_rules(names: Sequence[str], cells: np.ndarray, numbers: np.ndarray | N
     _known(wish, names)
     columns = columns_of(names, cells)
     triples = {} if facts is None else read_facts(facts)
-    pairs, said = _mapped(wish, triples, names, columns)
+    pairs, said = _mapped(wish, triples, columns, numbers)
     first = _built(wish, pairs, columns)
     _compatible(first)
     Rules(names, first)
@@ -240,7 +240,9 @@ def _ranges_fit(rule: Ranged, writer: Mapping[str, Rule]) -> None:
 # Facts
 
 
-def _mapped(wish: RulesFile, facts: Facts, names: Sequence[str], cells: Columns) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+def _mapped(
+    wish: RulesFile, facts: Facts, cells: Columns, numbers: np.ndarray | None
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
     """((column of the subjects, column of the objects) -> object of each subject, what is said of it)."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     said = []
@@ -251,29 +253,51 @@ def _mapped(wish: RulesFile, facts: Facts, names: Sequence[str], cells: Columns)
             if len(pair) != 2:
                 raise BadInput(f"[facts] of the rules: {relation} needs two columns, of the subjects and of the objects.")
             for name in pair:
-                if name not in names:
-                    raise UnknownName("column in [facts] of the rules", name, names)
+                if name not in cells:
+                    raise UnknownName("column in [facts] of the rules", name, cells)
             found[str(pair[0]), str(pair[1])] = facts[relation]
     for relation in [relation for relation in facts if relation not in wish.facts]:
         likely = _likely(facts[relation], cells)
         found |= dict.fromkeys(likely, facts[relation])
         where = "; ".join(f"{subject} and {column}" for subject, column in likely)
-        said.append(f"Facts: {relation} is read of {where}." if likely else f"Facts: no two columns hold what {relation} joins; not used.")
+        why = _disagreement(facts[relation], cells, numbers) or f"no two columns hold what {relation} joins"
+        said.append(f"Facts: {relation} is read of {where}." if likely else f"Facts: {why}; {relation} is not used.")
     if facts and not found:
-        raise BadInput(f"no columns of the table hold what the facts join ({', '.join(facts)}); name them under [facts] in the rules.")
+        why = next(filter(None, (_disagreement(known, cells, numbers) for known in facts.values())), "")
+        why = why or f"no columns of the table hold what the facts join ({', '.join(facts)})"
+        raise BadInput(f"{why}. Mend the facts, or name their columns under [facts] in the rules.")
     return found, said
 
 
 def _likely(known: Mapping[str, str], cells: Columns) -> list[tuple[str, str]]:
     """The pairs of columns most of whose values are subjects and objects, and that agree with the facts."""
+    return [(subject, column) for subject, column, agrees in _joining(known, cells, _MATCHES) if np.mean(list(agrees.values())) >= _AGREES]
+
+
+def _joining(known: Mapping[str, str], cells: Columns, matches: float) -> Iterator[tuple[str, str, dict[int, bool]]]:
+    """(column of subjects, column of objects, whether a row agrees with the facts, by the numbers of the rows that they speak of), where
+    half the values of the first are subjects and this share of the second objects, one at least."""
     values = {name: {text for text in texts.tolist() if not is_missing(text)} for name, texts in cells.items()}
     objects = set(known.values())
     subjects = [name for name, own in values.items() if own and len(own & known.keys()) >= _MATCHES * len(own)]
-    columns = [name for name, own in values.items() if own and len(own & objects) >= _MATCHES * len(own)]
-    found = []
+    columns = [name for name, own in values.items() if own & objects and len(own & objects) >= matches * len(own)]
     for subject in subjects:
         for column in columns:
-            pairs = [pair for pair in zip(cells[subject].tolist(), cells[column].tolist(), strict=True) if pair[0] in known]
-            if subject != column and sum(known[first] == second for first, second in pairs) >= _AGREES * len(pairs):
-                found.append((subject, column))
-    return found
+            pairs = enumerate(zip(cells[subject].tolist(), cells[column].tolist(), strict=True))
+            if subject != column:
+                yield subject, column, {row: known[first] == second for row, (first, second) in pairs if first in known}
+
+
+def _disagreement(known: Mapping[str, str], cells: Columns, numbers: np.ndarray | None) -> str:
+    """What the two columns that agree best with the facts say otherwise, and in which row first; "" where no columns hold them."""
+    tried = list(_joining(known, cells, 0.0))
+    if not tried:
+        return ""
+    subject, column, agrees = max(tried, key=lambda one: sum(one[2].values()))
+    if all(agrees.values()):
+        return ""
+    row = min(row for row, agree in agrees.items() if not agree)
+    place = (row if numbers is None else int(numbers[row])) + 1
+    first, second = cells[subject][row], cells[column][row]
+    many = f"{len(agrees) - sum(agrees.values()):,} of {len(agrees):,} rows"
+    return f"{many} disagree with the facts, row {place:,} first: {subject} {first} has {column} {second}, by the facts {known[first]}"

@@ -106,7 +106,7 @@ def scales(cells: Columns, names: Sequence[str]) -> dict[str, Scale]:
     for name in names:
         scale = Scale.fit(cells[name])
         if scale is None:
-            raise Refused(f"{name} holds no dates and no numbers of a fixed number of decimals, so nothing can be added up exactly")
+            raise Refused(f"{name} holds no dates and no numbers of a fixed number of decimals; an order or a sum needs such columns")
         found[name] = scale
     dates = [name for name, scale in found.items() if isinstance(scale.form, DateFormat)]
     if dates and len(dates) < len(found):
@@ -173,6 +173,14 @@ class Offset(Rule):
     @abstractmethod
     def obeying(self, value: np.ndarray, base: Base) -> tuple[np.ndarray, np.ndarray]:
         """((N,) int64 the nearest values that obey, (N,) bool: which of them are possible in a column that may also be missing)."""
+
+    def view(self, name: str, rules: Rules) -> Way:
+        without = "the rule" if self.given else "learnt rules (codec.learn=false)"
+        raise Refused(f"{name} is {self.made_of()}; fix {' or '.join(self.parts)} instead, or train without {without}")
+
+    @abstractmethod
+    def made_of(self) -> str:
+        """What the column is made of, in words."""
 
     @abstractmethod
     def top_name(self) -> str:
@@ -280,8 +288,8 @@ class Above(Offset):
         unit = _UNITS.get(self.scale.unit * self.scale.times, "microseconds") if isinstance(self.scale.form, DateFormat) else ""
         return f"{self.writes[0]} - {lows if len(self.parts) == 1 else f'max({lows})'}" + (f" ({unit})" if unit else "")
 
-    def view(self, name: str, rules: Rules) -> Way:
-        raise Refused(f"{name} is made of {' and '.join(self.parts)} and what comes on top; fix {' or '.join(self.parts)} instead")
+    def made_of(self) -> str:
+        return f"made of {' and '.join(self.parts)} and what comes on top"
 
     def describe(self) -> str:
         words = ("before", "after") if isinstance(self.scale.form, DateFormat) else ("below", "above")
@@ -356,8 +364,8 @@ class Total(Offset):
     def top_name(self) -> str:
         return " - ".join([self.writes[0], *self.parts])
 
-    def view(self, name: str, rules: Rules) -> Way:
-        raise Refused(f"{name} is added up of {', '.join(self.parts)} and a rest; fix {' or '.join(self.parts)} instead")
+    def made_of(self) -> str:
+        return f"added up of {', '.join(self.parts)} and a rest"
 
     def describe(self) -> str:
         text = f"{self.writes[0]} = {' + '.join(self.parts)}"
