@@ -70,6 +70,21 @@ def test_delimiters_are_found(delimiter: str) -> None:
     assert len(sheet(text).cells) == 9
 
 
+@pytest.mark.parametrize(("delimiter", "end"), [(";", "\r\n"), (",", "\n"), ("\t", "\n"), ("^", "\n")])
+def test_the_line_by_which_a_file_tells_its_delimiter_is_honoured(delimiter: str, end: str) -> None:
+    rows = [("id", "price, net"), *((f"{number}", "1;5" if delimiter != ";" else "1,5") for number in range(9)), ("9",)]
+    found = sheet(f"sep={delimiter}{end}" + "".join(('"{}"' + delimiter + '"{}"' if row[1:] else "{}").format(*row) + end for row in rows))
+    assert found.names == ["id", "price, net"]
+    assert found.cells[0].tolist() == ["0", rows[1][1]]
+    assert "row (line 12) has too few cells" in found.notes[0]
+
+
+def test_a_comment_above_the_header_is_refused_with_advice() -> None:
+    with pytest.raises(BadInput, match="begins with '# exported today', a comment. Delete the lines above the header"):
+        sheet("# exported today\nid,age\n" + "1,2\n" * 9)
+    assert sheet("#,age\n1,2\n2,3\n").names == ["#", "age"]
+
+
 def test_decimal_commas_in_a_table_with_semicolons() -> None:
     found = sheet("x;y\n1,5;2,5\n3,25;4,0\n")
     assert found.cells.tolist() == [["1,5", "2,5"], ["3,25", "4,0"]]

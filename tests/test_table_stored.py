@@ -69,6 +69,14 @@ def test_rows_are_those_that_are_read_in_memory(tmp_path: Path) -> None:
     assert [row for _, block in cells.blocks() for row in map(list, zip(*block, strict=True))] == wanted
 
 
+def test_the_line_of_the_delimiter_is_no_row(tmp_path: Path) -> None:
+    path = write(tmp_path, "sep=;\r\na;b;c\r\n" + "".join(f"{n};w{n % 3};{n * 7 % 31}\r\n" for n in range(80)))
+    read, wanted = both(path)
+    assert read == wanted
+    assert (stored(path).names, len(read)) == (("a", "b", "c"), 80)
+    assert open_source(path).notes[:-1] == ()
+
+
 def test_repairs_are_counted_with_their_lines(tmp_path: Path) -> None:
     notes = "\n".join(open_source(write(tmp_path, UGLY)).notes)
     assert "1 row (line 7) has too few cells" in notes

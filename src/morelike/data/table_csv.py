@@ -32,6 +32,8 @@ _SHOWN = 3
 MOST_COLUMNS = 20_000
 _BLOCK = 16_384
 """So many rows are written at a time."""
+SEPARATOR = re.compile(r"sep=([^\w\"\s]|\t)[ \t]*\r?\n", re.IGNORECASE)
+"""The line by which a file tells Excel its delimiter."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _UNCLOSED = "unexpected end of data"
 
@@ -75,6 +77,8 @@ def heading(file: str, rows: list[list[str]], said: list[str]) -> tuple[list[str
     if not body:
         raise BadInput(f"{file} has a header ({', '.join(first[:6])}{', ...' if len(first) > 6 else ''}) and no rows below it.")
     width = Counter(map(len, body)).most_common(1)[0][0]
+    if rows[0][0].lstrip().startswith("#") and len(rows[0]) < width:
+        raise BadInput(f"{file} begins with {rows[0][0].strip()[:60]!r}, a comment. Delete the lines above the header.")
     if headed and width == len(first) + 1 and all(len(row) == width for row in body):
         said.append(f"{file}: the header has one name less than the rows have cells, so the first column was unnamed")
         first = ["", *first]
@@ -86,7 +90,10 @@ def heading(file: str, rows: list[list[str]], said: list[str]) -> tuple[list[str
 
 
 def sniff_delimiter(file: str, text: str) -> str:
-    """What separates the cells: of comma, semicolon, tab and bar the one by which most of the first 200 rows are as wide as the first."""
+    """What separates the cells: of comma, semicolon, tab and bar the one by which most of the first 200 rows are as wide as the first,
+    unless the file says it."""
+    if named := SEPARATOR.match(text):
+        return named[1]
     wanted = "\t" if plain_name(file).suffix.lower() in (".tsv", ".tab") else ","
     best, most = wanted, 0.0
     for delimiter in sorted(_DELIMITERS, key=lambda one: one != wanted):
@@ -101,7 +108,10 @@ def sniff_delimiter(file: str, text: str) -> str:
 
 
 def parsed(file: str, text: str, delimiter: str, notes: list[str]) -> tuple[list[int], list[list[str]]]:
-    """(line where each row begins, rows), empty lines left out. Strict at first, to find an open quote; then as spreadsheets do."""
+    """(line where each row begins, rows), empty lines and Excel's line of the delimiter left out. Strict at first, to find an open quote; then as spreadsheets do."""
+    if named := SEPARATOR.match(text):
+        # an empty line in its place, so that lines keep their numbers
+        text = text[named.end() - 1 :]
     before = csv.field_size_limit(FIELD_LIMIT)
     try:
         return _all_rows(text, delimiter, True)

@@ -16,7 +16,7 @@ from typing import overload
 import numpy as np
 
 from ..core.errors import BadInput
-from .table_csv import FIELD_LIMIT, LEFT_OUT, heading, parsed, shown_rows, sniff_delimiter
+from .table_csv import FIELD_LIMIT, LEFT_OUT, SEPARATOR, heading, parsed, shown_rows, sniff_delimiter
 from .text_items import Stored
 
 LARGE = 128 << 20
@@ -154,7 +154,7 @@ def stored_sheet(file: str, text: Stored, notes: Sequence[str] = ()) -> StoredSh
     delimiter = sniff_delimiter(file, head)
     _, rows = parsed(file, _whole_rows(head), delimiter, said)
     names, headed, _ = heading(file, rows, said)
-    starts = _index(file, text, delimiter, len(names), said, headed)
+    starts = _index(file, text, delimiter, len(names), said, headed + bool(SEPARATOR.match(head)))
     return StoredSheet(file, text, delimiter, names, headed, starts, said)
 
 
@@ -193,8 +193,8 @@ class _Found:
                 self.counts[what] -= 1
 
 
-def _index(file: str, text: Stored, delimiter: str, width: int, notes: list[str], headed: bool) -> np.ndarray:
-    """(N+1,) where rows begin, without the header's. Raises BadInput where too many rows are too long or a quote stays open."""
+def _index(file: str, text: Stored, delimiter: str, width: int, notes: list[str], above: int) -> np.ndarray:
+    """(N+1,) where rows begin, without the first `above`. Raises BadInput where too many rows are too long or a quote stays open."""
     found, place, left = _Found(), 0, b""
     size = len(text)
     while place < size or left:
@@ -206,7 +206,7 @@ def _index(file: str, text: Stored, delimiter: str, width: int, notes: list[str]
         if len(left) > FIELD_LIMIT or (place >= size and left):
             raise BadInput(f"{file}, line {_line(text, place - len(left))}: a quote is opened and never closed. Close it, or double it.")
     starts = np.concatenate([*found.starts, np.array([size])])
-    if headed:
+    for _ in range(above):
         found.forget(int(starts[0]))
         starts = starts[1:]
     if len(starts) < 2:
