@@ -181,7 +181,7 @@ def test_a_mean_is_moved_and_what_hangs_on_it_follows(folder: Path) -> None:
 @pytest.mark.parametrize("side", [-1, 1])
 def test_means_up_to_the_limit_that_is_said_are_reached(folder: Path, side: int) -> None:
     model = load(folder / "large")
-    with pytest.raises(BadInput, match="goes from .*the smallest mean that can be reached is .*, the largest ") as refused:
+    with pytest.raises(BadInput, match=r"goes from .*the smallest mean that can be reached is .*, the largest ") as refused:
         model.simulate(10, shift=f"age={side * 500:+}")
     limits = re.findall(r"(?:is|largest) ([0-9.]+)", str(refused.value))[-2:]
     mean = float(model.ask("age")["numbers"]["mean"])

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from morelike.core.errors import BadInput
+from morelike.data import table_stored
 from morelike.data.files import FolderFiles
 from morelike.data.loader import encode_all, take
+from morelike.data.open import open_source
 from morelike.data.source import Source
 from morelike.data.split import make_split
 from morelike.data.table import Cells, TableCodec
 from morelike.data.table_csv import Sheet, is_header, parse_sheet, read_sheet, sniff_delimiter
 from morelike.data.table_open import found_table
+from morelike.house import writing
 
 _GIVEN = os.environ.get("MORELIKE_DATA")
 SHARED = Path(_GIVEN) if _GIVEN else Path(__file__).parents[2] / "shared" / "data"
@@ -80,9 +83,28 @@ def test_the_line_by_which_a_file_tells_its_delimiter_is_honoured(delimiter: str
 
 
 def test_a_comment_above_the_header_is_refused_with_advice() -> None:
-    with pytest.raises(BadInput, match="begins with '# exported today', a comment. Delete the lines above the header"):
+    with pytest.raises(BadInput, match=r"begins with '# exported today', a comment\. Delete the lines above the header"):
         sheet("# exported today\nid,age\n" + "1,2\n" * 9)
     assert sheet("#,age\n1,2\n2,3\n").names == ["#", "age"]
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter", "written"), [("t.csv", ";", ";"), ("t.csv", "|", "|"), ("t.csv", ",", ","), ("t.tsv", "\t", ",")]
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_rows_are_written_with_the_delimiter_of_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, delimiter: str, written: str, large: bool
+) -> None:
+    monkeypatch.setattr(table_stored, "LARGE", 0 if large else 1 << 30)
+    lines = ["age;city", *(f"{number % 17};{'Bern' if number % 3 else 'Zug'}" for number in range(60))]
+    (tmp_path / name).write_text("".join(line.replace(";", delimiter) + "\n" for line in lines))
+    codec = TableCodec.fit(open_source(tmp_path / name, kind="table").items)
+    codec = TableCodec.restore(codec.state())
+    rows = codec.decode(np.zeros((1, len(codec.spec.fields)), np.float32))
+    place = writing.target(str(tmp_path / "more.csv"), "table", 1)
+    writing.write(place, rows, codec, {}, {})
+    assert place.path.read_text().splitlines()[0] == f"age{written}city"
+    assert read_sheet(FolderFiles(tmp_path), "more.csv").names == ["age", "city"]
 
 
 def test_decimal_commas_in_a_table_with_semicolons() -> None:

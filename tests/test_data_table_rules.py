@@ -351,9 +351,8 @@ def test_a_part_of_two_values_is_a_part(fees: list[int]) -> None:
     random = np.random.default_rng(6)
     net, tax, surcharge = random.integers(1000, 90_000, 800), random.integers(1, 9000, 800), random.choice([0, 990], 800)
     gross = net + tax + surcharge + random.choice(fees, 800)
-    cells = table(**{
-        name: [f"{one / 100:.2f}" for one in cents] for name, cents in (("net", net), ("tax", tax), ("surcharge", surcharge), ("gross", gross))
-    })  # fmt: skip
+    cents = {"net": net, "tax": tax, "surcharge": surcharge, "gross": gross}
+    cells = table(**{name: [f"{one / 100:.2f}" for one in column] for name, column in cents.items()})
     rests = "" if fees == [0] else " + one of the 2 seen (0.5, 3)"
     assert said(TableCodec.fit(cells)) == [f"gross = net + tax + surcharge{rests}"]
 

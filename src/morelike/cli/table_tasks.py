@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..core.errors import BadInput
+from ..data.table import TableCodec
 from ..data.table_csv import write_csv
 from ..house import table_bayes, writing
 from ..house.model import Model
@@ -13,6 +17,12 @@ from . import heat, show
 from .audience import RichAudience
 from .drawing import dials_of, pairs
 from .tasking import Words, said
+
+
+def _write(model: Model, names: Sequence[str], cells: np.ndarray, place: Path) -> None:
+    """As CSV with the delimiter of the model's training file."""
+    codec = model.package.codec
+    write_csv(names, cells, place, codec.delimiter if isinstance(codec, TableCodec) else ",")
 
 
 def restore(model: Model, words: Words, n: int, best: bool, out: str | None, as_json: bool, audience: RichAudience) -> None:
@@ -26,7 +36,7 @@ def restore(model: Model, words: Words, n: int, best: bool, out: str | None, as_
     found = model.impute(file, n, best=best, seed=words.seed, audience=audience, **dials_of(words.dials))
     said(audience, found.notes)
     for place, table in zip(places, found.tables, strict=True):
-        write_csv(found.names, table, place)
+        _write(model, found.names, table, place)
     if as_json:
         show.as_json({**found.summary(), "paths": [str(place) for place in places]})
         return
@@ -42,7 +52,7 @@ def classify(model: Model, file: str, column: str | None, out: str | None, as_js
     said(audience, found.notes)
     if place is not None:
         names, cells = found.table()
-        write_csv(names, cells, place)
+        _write(model, names, cells, place)
     if as_json:
         show.as_json(found.summary() | {"path": None if place is None else str(place)})
     elif place is not None:
@@ -61,7 +71,7 @@ def detect(
     found = model.detect(file, named, audience=audience, **asked)
     said(audience, found.notes)
     if place is not None:
-        write_csv(*found.table(), place)
+        _write(model, *found.table(), place)
     if as_json:
         show.as_json(found.summary() | {"path": None if place is None else str(place)})
         return
@@ -76,7 +86,7 @@ def augment(model: Model, asked: dict[str, Any], out: str | None, anyway: bool, 
     found = model.augment(audience=audience, **asked)
     good = found.recommended or anyway
     if place is not None and good:
-        write_csv(found.names, found.cells, place)
+        _write(model, found.names, found.cells, place)
     if as_json:
         show.as_json(found.summary() | {"path": str(place) if place is not None and good else None})
         return good

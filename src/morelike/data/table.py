@@ -52,12 +52,13 @@ RULES: dict[str, type[Rule]] = {rule.kind: rule for rule in (Determined, Togethe
 class Cells:
     """A table in memory: the text of each cell, and the columns' names."""
 
-    def __init__(self, names: Sequence[str], cells: np.ndarray, types: ArrowTypes | None = None) -> None:
-        """`cells` (N,C) array of `str` objects; `types`: what they were before they became text, where that is known.
+    def __init__(self, names: Sequence[str], cells: np.ndarray, types: ArrowTypes | None = None, delimiter: str = ",") -> None:
+        """`cells` (N,C) array of `str` objects; `types`: what they were before they became text, where that is known; `delimiter`: with
+        which such a table is written as CSV.
 
         Raises ValueError where the names don't fit, or one comes twice.
         """
-        self.names, self.cells, self.types = tuple(names), cells, types
+        self.names, self.cells, self.types, self.delimiter = tuple(names), cells, types, delimiter
         if cells.ndim != 2 or cells.shape[1] != len(self.names) or len(set(self.names)) != len(self.names):
             raise ValueError(f"{len(self.names)} names, all different, are needed for cells of shape {cells.shape}")
 
@@ -94,6 +95,8 @@ class TableCodec(Codec):
         self.spec: Row = Row(tuple(field for column in self.columns for field in column.fields))
         self.types: ArrowTypes | None = None
         """What the cells were in the file or frame that they came from."""
+        self.delimiter = ","
+        """With which its rows are written as CSV."""
         self._unseen: list[str] = []
         self._looked_at = ""
         self._said: list[str] = []
@@ -139,8 +142,9 @@ class TableCodec(Codec):
         codec._said = given.said
         if every is not cells:
             codec._unseen = [f"{column.name} ({others:,})" for column, others in codec._others(every) if others]
-        if isinstance(whole, Cells) and whole.types is not None:
-            codec.types = whole.types.without(codec.unlearnt)
+        if isinstance(whole, Cells):
+            codec.types = None if whole.types is None else whole.types.without(codec.unlearnt)
+            codec.delimiter = whole.delimiter
         return codec
 
     @classmethod
@@ -149,7 +153,7 @@ class TableCodec(Codec):
         train = items.numbers if isinstance(items, Chosen) else np.arange(len(whole))
         columns, said = infer_stored(whole, train, lambda comma: _inference(whole.names, learn_personal, comma))
         codec = cls(columns)
-        codec._looked_at = said
+        codec._looked_at, codec.delimiter = said, whole.delimiter
         return codec
 
     @classmethod
@@ -271,7 +275,7 @@ class TableCodec(Codec):
             arrays |= {f"{number} {key}": array for key, array in own.items()}
         rules, own = self.rules.state()
         types = {} if self.types is None else {"types": self.types.state()}
-        plain_rules = {"names": list(self.names), "rules": rules, "said": self._said}
+        plain_rules = {"names": list(self.names), "rules": rules, "said": self._said, "delimiter": self.delimiter}
         return {"columns": plain, "unseen": self._unseen, **plain_rules, **types, **arrays, **own}
 
     @classmethod
@@ -290,6 +294,7 @@ class TableCodec(Codec):
         codec._unseen = [str(text) for text in state["unseen"]]
         codec._said = [str(text) for text in state["said"]]
         codec.types = ArrowTypes.restore(state["types"]) if "types" in state else None
+        codec.delimiter = str(state.get("delimiter", ","))
         return codec
 
     def draw(self, items: Items, path: Path, columns: int | None = None) -> None:

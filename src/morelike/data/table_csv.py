@@ -24,6 +24,7 @@ from .table_numbers import is_number
 from .text_files import plain_name, read_text
 
 _DELIMITERS = (",", ";", "\t", "|")
+_TABBED = (".tsv", ".tab")
 _LOOKED_AT = 200
 FIELD_LIMIT = 64 << 20
 LEFT_OUT = 0.05
@@ -48,6 +49,8 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
     headed: bool = True
     """Whether the names stood in the file."""
+    delimiter: str = ","
+    """With which such a table is written as CSV."""
 
 
 def read_sheet(files: Files, file: str) -> Sheet:
@@ -64,7 +67,7 @@ def parse_sheet(file: str, text: str, notes: Sequence[str] = ()) -> Sheet:
     delimiter = sniff_delimiter(file, text)
     lines, rows = parsed(file, text, delimiter, said)
     names, headed, body = heading(file, rows, said)
-    return Sheet(names, _cells(file, names, body, lines[1:] if headed else lines, said), said, headed)
+    return Sheet(names, _cells(file, names, body, lines[1:] if headed else lines, said), said, headed, written_with(file, delimiter))
 
 
 def heading(file: str, rows: list[list[str]], said: list[str]) -> tuple[list[str], bool, list[list[str]]]:
@@ -94,7 +97,7 @@ def sniff_delimiter(file: str, text: str) -> str:
     unless the file says it."""
     if named := SEPARATOR.match(text):
         return named[1]
-    wanted = "\t" if plain_name(file).suffix.lower() in (".tsv", ".tab") else ","
+    wanted = "\t" if plain_name(file).suffix.lower() in _TABBED else ","
     best, most = wanted, 0.0
     for delimiter in sorted(_DELIMITERS, key=lambda one: one != wanted):
         widths = [len(row) for row in islice(csv.reader(io.StringIO(text[: 1 << 20], newline=""), delimiter=delimiter), _LOOKED_AT) if row]
@@ -107,8 +110,14 @@ def sniff_delimiter(file: str, text: str) -> str:
     return best
 
 
+def written_with(file: str, delimiter: str) -> str:
+    """The delimiter of CSV like a file: its own, but commas for a TSV, whose tabs belong to its ending."""
+    return "," if plain_name(file).suffix.lower() in _TABBED else delimiter
+
+
 def parsed(file: str, text: str, delimiter: str, notes: list[str]) -> tuple[list[int], list[list[str]]]:
-    """(line where each row begins, rows), empty lines and Excel's line of the delimiter left out. Strict at first, to find an open quote; then as spreadsheets do."""
+    """(line where each row begins, rows), empty lines and Excel's line of the delimiter left out. Strict at first, to find an open quote;
+    then as spreadsheets do."""
     if named := SEPARATOR.match(text):
         # an empty line in its place, so that lines keep their numbers
         text = text[named.end() - 1 :]
@@ -257,15 +266,15 @@ def is_formula(cell: str) -> bool:
     return bool(_FORMULA.match(cell)) and not is_number(cell) and bool(cell.strip("-"))
 
 
-def write_csv(names: Sequence[str], cells: np.ndarray, path: Path) -> None:
-    """Writes names and rows, (N,C) array of `str`, as CSV (UTF-8, commas, LF), whole or not at all.
+def write_csv(names: Sequence[str], cells: np.ndarray, path: Path, delimiter: str = ",") -> None:
+    """Writes names and rows, (N,C) array of `str`, as CSV (UTF-8, LF), whole or not at all.
 
     What would be a formula gets an apostrophe before it. Raises BadInput where the place can't be written.
     """
     partial = path.with_name(path.name + ".part")
     try:
         with partial.open("w", encoding="utf-8", newline="", errors="replace") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
             writer.writerow(_harmless(names))
             for start in range(0, len(cells), _BLOCK):
                 writer.writerows(_all_harmless(cells[start : start + _BLOCK]).tolist())

@@ -66,7 +66,8 @@ class Linked:
     def counted(self) -> Source:
         """The parent's table with the number of children as its last column."""
         cells = np.column_stack([self.parent.items.cells, self.counts.astype(str).astype(object)])
-        return replace(self.parent, items=Cells([*self.parent.items.names, self.count_name], cells), settings={})
+        items = Cells([*self.parent.items.names, self.count_name], cells, delimiter=self.parent.items.delimiter)
+        return replace(self.parent, items=items, settings={})
 
     def joined(self, context: Mapping[str, str], split: Split) -> Source:
         """Each child's row behind what it is drawn given: columns of `counted` under other names. Children of held-out parents are held
@@ -78,7 +79,7 @@ class Linked:
         cells = np.concatenate([told.cells[self.owner][:, places], self.child.items.cells[:, own]], 1)
         parts = {"train": split.train, "validation": split.validation, "holdout": split.holdout}
         official = {name: np.flatnonzero(np.isin(self.owner, rows)) for name, rows in parts.items()}
-        return replace(self.child, items=Cells(names, cells), columns={}, split=official, settings={})
+        return replace(self.child, items=Cells(names, cells, delimiter=self.child.items.delimiter), columns={}, split=official, settings={})
 
     def context(self, names: Sequence[str]) -> dict[str, str]:
         """Columns of `counted` and the names that they have among the child's."""
@@ -112,7 +113,8 @@ def linked(where: str, tables: Mapping[str, Source], asked: str | None = None) -
     notes += [f"left alone: {', '.join(beside)}"] if beside else []
     notes += ["rules beside the tables are left alone"] if parent.settings or child.settings else []
     kept = np.flatnonzero(owner >= 0)
-    child = replace(child, items=Cells(child.items.names, child.items.cells[kept]), columns={}, split=None)
+    items = Cells(child.items.names, child.items.cells[kept], delimiter=child.items.delimiter)
+    child = replace(child, items=items, columns={}, split=None)
     return Linked(link, parent, child, owner[kept], tuple(notes))
 
 

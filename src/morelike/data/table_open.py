@@ -109,7 +109,8 @@ def open_tables(name: str, files: Files, chosen: Sequence[str], forced: bool = F
     names, parts = _joined(sheets, notes)
     cells = np.concatenate(parts)
     marks = [words[file] for file, part in zip(sheets, parts, strict=True) for _ in range(len(part))]
-    source = _source(name, Cells(names, cells), marks, notes, "a table: asked for" if forced else f"a table: {_RULE}")
+    items = Cells(names, cells, delimiter=sheets[chosen[0]].delimiter)
+    source = _source(name, items, marks, notes, "a table: asked for" if forced else f"a table: {_RULE}")
     return _ruled(source, files, chosen)
 
 
@@ -189,7 +190,7 @@ def _source(name: str, items: Cells, marks: Sequence[str | None], notes: list[st
         marks = [split_word(word) for word in cells[:, place].tolist()]
         notes.append(f"the column {names[place]!r} says the official split; it is no part of the table")
         types = None if items.types is None else items.types.dropped(place)
-        items = Cells([*names[:place], *names[place + 1 :]], np.delete(cells, place, axis=1), types)
+        items = Cells([*names[:place], *names[place + 1 :]], np.delete(cells, place, axis=1), types, items.delimiter)
     split = split_indices(marks)
     columns = _columns(items.names, items.cells)
     return Source(name, "table", items, columns, split if is_official(split) else None, tuple(notes), why_kind=why)

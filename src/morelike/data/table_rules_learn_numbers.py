@@ -81,7 +81,7 @@ def sums(numbers: Numbers, taken: Sequence[str]) -> Iterator[Rule]:
 
 
 def _is_sum(values: np.ndarray) -> bool:
-    """Whether few rests are left over of the first column of (S,1+P) less all others, and at least twice as many without any one of them."""
+    """Whether of the first column of (S,1+P) few rests are left beside all others, and at least twice as many without any one of them."""
     if len(values) < LEAST or np.abs(values).max() * values.shape[1] >= _EXACT:
         return False
     rest = values[:, 0] - values[:, 1:].sum(1)

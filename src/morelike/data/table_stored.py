@@ -16,7 +16,7 @@ from typing import overload
 import numpy as np
 
 from ..core.errors import BadInput
-from .table_csv import FIELD_LIMIT, LEFT_OUT, SEPARATOR, heading, parsed, shown_rows, sniff_delimiter
+from .table_csv import FIELD_LIMIT, LEFT_OUT, SEPARATOR, heading, parsed, shown_rows, sniff_delimiter, written_with
 from .text_items import Stored
 
 LARGE = 128 << 20
@@ -81,6 +81,8 @@ class StoredCells:
     def __init__(self, sheets: Sequence[StoredSheet]) -> None:
         """The rows of all sheets, one after another, in the columns of the first."""
         self.sheets, self.names, self.types = tuple(sheets), tuple(sheets[0].names), None
+        self.delimiter = written_with(sheets[0].file, sheets[0].delimiter)
+        """With which such a table is written as CSV."""
         self._ends = np.cumsum([len(sheet.starts) - 1 for sheet in sheets])
         self.chunk = max(256, _CELLS // len(self.names))
         """So many rows are best read at once."""

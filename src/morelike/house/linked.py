@@ -131,10 +131,10 @@ class LinkedModel:
         told = {name: parents[:, number] for number, name in enumerate(self.parent.codec.names)}  # type: ignore[attr-defined]
         own = {name: children[:, number] for number, name in enumerate(self.child.codec.names)}  # type: ignore[attr-defined]
         own |= {self.link.column: told[self.link.key][owner]}
-        return {
-            self.link.parent: Cells(names["parent"], _side_by_side([told[name] for name in names["parent"]], n)),
-            self.link.child: Cells(names["child"], _side_by_side([own[name] for name in names["child"]], len(owner))),
-        }
+        cells = {"parent": _side_by_side([told[name] for name in names["parent"]], n)}
+        cells["child"] = _side_by_side([own[name] for name in names["child"]], len(owner))
+        delimiters = {"parent": self.parent.codec.delimiter, "child": self.child.codec.delimiter}  # type: ignore[attr-defined]
+        return {getattr(self.link, side): Cells(names[side], cells[side], delimiter=delimiters[side]) for side in cells}
 
     def draw(self, n: int, where: tables.Where | None, seed: int, **dials: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """((n, ...) rows of the parent's part, (M, ...) of the child's, (M,) int64 each child's parent)."""

@@ -105,7 +105,7 @@ def write_tables(folder: Path, tables: Mapping[str, Cells]) -> None:
     try:
         new.mkdir()
         for name, table in tables.items():
-            write_csv(table.names, table.cells, new / f"{name}.csv")
+            write_csv(table.names, table.cells, new / f"{name}.csv", table.delimiter)
         folder.mkdir(exist_ok=True)
         for name in tables:
             os.replace(new / f"{name}.csv", folder / f"{name}.csv")
@@ -134,7 +134,7 @@ def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray]
         case ".png":
             codec.draw(items, place.path)
         case ".csv":
-            write_csv(codec.names, items, place.path)  # type: ignore[attr-defined]  # only tables have this ending
+            write_csv(codec.names, items, place.path, codec.delimiter)  # type: ignore[attr-defined]  # only tables have this ending
         case ".parquet":
             whole(place.path, parquet_writer(arrow_table(codec, items)))  # type: ignore[arg-type]  # as above
         case ".npy":
