@@ -288,6 +288,26 @@ def test_leading_zeros_make_a_code() -> None:
     assert back(code, texts) == texts
 
 
+def test_a_leading_zero_among_many_numbers_makes_no_code() -> None:
+    texts = [*map(str, range(90, 390)), "007"]
+    code = one(texts)
+    assert isinstance(code, NumberColumn)
+    assert back(code, texts) == texts
+    assert isinstance(one([*map(str, range(10_000, 10_300)), "00041"]), Unlearnt)
+    assert isinstance(one(["0800", "3000", "8001", "1200"] * 9), CategoryColumn)
+
+
+def test_digits_too_many_for_a_float_are_codes() -> None:
+    accounts = [str(10**17 + number * 123_456_789) for number in range(30)] * 10
+    code = one(accounts)
+    assert isinstance(code, CategoryColumn)
+    assert back(code, accounts) == accounts
+    cards = one([str(10**19 + number * 977) for number in range(100)])
+    assert isinstance(cards, Unlearnt)
+    assert {len(card) for card in cards.decode(np.zeros((50, 0)))} == {20}
+    assert isinstance(one([str(10**15 + number * 977) for number in range(100)]), NumberColumn)
+
+
 @pytest.mark.parametrize(
     ("pattern", "texts"),
     [

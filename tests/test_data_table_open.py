@@ -298,3 +298,9 @@ def test_shared_tables_come_back(name: str, rows: int, fields: int, unlearnt: li
 def test_pairs_among_the_shared_data_stay_texts() -> None:
     for name in ("e2e_restaurants", "scitldr_abstract"):
         assert found_table(name, FolderFiles(SHARED / name), None, False) == []
+
+
+def test_a_very_long_cell_is_read() -> None:
+    sheet = parse_sheet("t.csv", f"a,b\n1,{'x' * 200_000}\n2,y\n")
+    assert sheet.names == ["a", "b"]
+    assert [len(cell) for cell in sheet.cells[:, 1]] == [200_000, 1]

@@ -100,7 +100,7 @@ def sniff_delimiter(file: str, text: str) -> str:
     wanted = "\t" if plain_name(file).suffix.lower() in _TABBED else ","
     best, most = wanted, 0.0
     for delimiter in sorted(_DELIMITERS, key=lambda one: one != wanted):
-        widths = [len(row) for row in islice(csv.reader(io.StringIO(text[: 1 << 20], newline=""), delimiter=delimiter), _LOOKED_AT) if row]
+        widths = _widths(text[: 1 << 20], delimiter)
         if not widths or widths[0] < 2:
             continue
         # columns decide between delimiters that fit about equally well
@@ -113,6 +113,15 @@ def sniff_delimiter(file: str, text: str) -> str:
 def written_with(file: str, delimiter: str) -> str:
     """The delimiter of CSV like a file: its own, but commas for a TSV, whose tabs belong to its ending."""
     return "," if plain_name(file).suffix.lower() in _TABBED else delimiter
+
+
+def _widths(text: str, delimiter: str) -> list[int]:
+    """How many cells the first rows have that aren't empty."""
+    before = csv.field_size_limit(FIELD_LIMIT)
+    try:
+        return [len(row) for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), _LOOKED_AT) if row]
+    finally:
+        csv.field_size_limit(before)
 
 
 def parsed(file: str, text: str, delimiter: str, notes: list[str]) -> tuple[list[int], list[list[str]]]:

@@ -23,7 +23,10 @@ SPIKE = 0.05
 _STANDS_OUT = 10
 _WORDS = 20
 """So many different words may stand among the numbers of a column."""
-_CODE = re.compile("[-+]?0[0-9]+")
+_CODE = re.compile("[-+]?(?:0[0-9]+|9[0-9]{15}|[0-9]{17,})")
+"""Digits that are more than a number: zeros lead, or there are too many for a float to hold."""
+_CODES, _LONG_CODE = 0.01, 5
+"""Numbers are codes from this share of such cells on; and from one on where all have so many digits or more."""
 _IDENTIFIERS = frozenset(["id", "ids", "uuid", "guid", "identifier", "ssn", "iban", "isbn", "vin", "email"])
 _LAST = frozenset([
     "key", "pk", "rowid", "mail", "phone", "telephone", "tel", "serial", "barcode", "url", "token", "account", "zip", "zipcode",
@@ -123,7 +126,7 @@ def format_of(texts: Sequence[str], comma: bool = False) -> Format | None:
     if not texts:
         return None
     found: list[Format | None] = [DateFormat.find(texts)]
-    if not any(_CODE.fullmatch(text) for text in texts):
+    if not _are_codes(texts):
         found.append(NumberFormat.find(texts, comma))
     for form in found:
         if form is None or (isinstance(form, DateFormat) and "%Y%m%d" in form.pattern and len(texts) < FEW):
@@ -132,6 +135,13 @@ def format_of(texts: Sequence[str], comma: bool = False) -> Format | None:
         if words <= _WORDS and words * 2 <= len(texts):
             return form
     return None
+
+
+def _are_codes(texts: Sequence[str]) -> bool:
+    """Whether distinct cells are codes of digits: a single one among many numbers makes none of these, unless all are of one long form."""
+    codes = sum(_CODE.fullmatch(text) is not None for text in texts)
+    some = codes > 1 or len(texts) <= FEW
+    return (some and codes >= _CODES * len(texts)) or (codes > 0 and len(texts[0]) >= _LONG_CODE and len(set(map(len, texts))) == 1)
 
 
 def _words_of(name: str) -> set[str]:
