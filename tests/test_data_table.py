@@ -383,6 +383,24 @@ def test_a_shape_that_is_used_up_is_made_longer() -> None:
     assert all(value[0] == "K" and value[1:].isdigit() for value in drawn)
 
 
+def test_each_fresh_value_depends_on_those_before_it_only() -> None:
+    for values in (["K7", "K8", "A-1", "B-22"] * 3, [f"{a}{b}" for a in "abc" for b in range(40)], [f"{n:04d}" for n in range(0, 9000, 7)]):
+        fresh = Fresh.fit(values)
+        most = fresh.draw(400)
+        assert len(set(most)) == 400
+        assert not set(most) & set(values)
+        assert [fresh.draw(count) for count in (1, 9, 57, 390)] == [most[:count] for count in (1, 9, 57, 390)]
+        assert fresh.draw(400, salt=3)[:50] == fresh.draw(50, salt=3) != most[:50]
+
+
+def test_shuffled_numbers_of_rows_are_counted_on_from_the_largest() -> None:
+    numbers = list(map(str, RANDOM.permutation(3000) + 1))
+    assert Fresh.fit(numbers).draw(3) == ["3001", "3002", "3003"]
+    assert one(numbers, "id").decode(np.zeros((2, 0))).tolist() == ["3001", "3002"]
+    sparse = Fresh.fit([str(number) for number in [*range(10), *range(10**6, 10**6 + 90_000, 999)]]).draw(200)
+    assert all(value == "0" or value[0] != "0" for value in sparse)
+
+
 def test_identifiers_are_told_from_quantities() -> None:
     amounts = [str(number) for number in RANDOM.permutation(100_000)[:300]]
     assert isinstance(one(amounts, "amount"), NumberColumn)

@@ -6,10 +6,13 @@ so a value can't be told to be among them, only to be not among them.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count as count_from
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +22,10 @@ _SHAPES = 50
 _ROOM = 20
 """A shape takes so many times more values than training had, else each place takes its whole class of characters."""
 _BITS = 8
-_TRIES = 20
+_DRAWN = 3
+"""A shape is drawn from so many times as often as it has values, which leaves one in twenty of them."""
+_BLOCK_LEAST, _BLOCK_MOST = 32, 16_384
+"""Values drawn at once."""
 _SEED = 8191
 _COUNTER_SPAN = 3
 _COUNTER_LEAST = 10
@@ -40,7 +46,7 @@ class Fresh:
     @classmethod
     def fit(cls, values: Sequence[str]) -> Self:
         """From the values of all rows, in the rows' order."""
-        following = _counter(values)
+        following = _counter(values) or _shuffled(values)
         if following is not None:
             return cls((), (), np.zeros(0, np.uint8), following)
         groups: dict[str, list[str]] = {}
@@ -62,50 +68,21 @@ class Fresh:
         return zlib.crc32(value.encode("utf-8", "surrogatepass")) % (len(self.taken) * 8)
 
     def draw(self, count: int, salt: int = 0) -> list[str]:
-        """`count` values, the same ones each time for one salt, all different."""
+        """`count` values, the same ones each time for one salt, all different. Each depends on those before it only."""
+        bits = np.unpackbits(self.taken).tolist()
         if self.counter is not None:
-            return [str(number) for number in range(self.counter, self.counter + count)]
+            following = map(str, count_from(self.counter))
+            return list(islice((value for value in following if not _set(bits, value)) if bits else following, count))
         # the raw words of PCG64 are fixed for ever, the methods of numpy's Generator are not
         turns = (np.random.PCG64([_SEED, salt] if salt else _SEED).random_raw(count) >> np.uint64(11)).astype(np.float64) / 2.0**53
         chosen = np.searchsorted(np.cumsum(self.shares), turns).clip(max=len(self.shapes) - 1)
-        out, used = [""] * count, set[str]()
-        bits = np.unpackbits(self.taken)
-        for number, places in enumerate(self.shapes):
-            left = np.flatnonzero(chosen == number).tolist()
-            for turn in range(_TRIES):
-                left = self._fill(out, left, places, np.random.PCG64([_SEED, number, turn, *([salt] if salt else [])]), used, bits)
-                if not left:
-                    break
-            for row in left:
-                # the shape is used up: the row's number makes the value longer
-                out[row] = self._longer("".join(place[0] for place in places), row, used, bits)
+        streams = [_stream(places, [number, salt]) for number, places in enumerate(self.shapes)]
+        out: list[str] = []
+        used: set[str] = set()
+        for number in chosen.tolist():
+            used.add(value := next(value for value in streams[number] if value not in used and not _set(bits, value)))
+            out.append(value)
         return out
-
-    @staticmethod
-    def _fill(
-        out: list[str], rows: list[int], places: tuple[str, ...], words: np.random.PCG64, used: set[str], bits: np.ndarray
-    ) -> list[int]:
-        """Writes a value of the shape into each row that gets a new one; the rows that don't."""
-        if not rows:
-            return rows
-        drawn = words.random_raw(len(rows) * len(places)).reshape(len(rows), len(places)) >> np.uint64(16)
-        letters = [np.array(list(place))[drawn[:, column] % np.uint64(len(place))] for column, place in enumerate(places)]
-        left = []
-        for row, value in zip(rows, map("".join, zip(*letters, strict=True)), strict=True):
-            if value in used or bits[zlib.crc32(value.encode("utf-8", "surrogatepass")) % len(bits)]:
-                left.append(row)
-                continue
-            used.add(value)
-            out[row] = value
-        return left
-
-    @staticmethod
-    def _longer(start: str, row: int, used: set[str], bits: np.ndarray) -> str:
-        number = row
-        while (value := f"{start}{number}") in used or bits[zlib.crc32(value.encode("utf-8", "surrogatepass")) % len(bits)]:
-            number += 1_000_003
-        used.add(value)
-        return value
 
     def state(self) -> dict[str, Any]:
         """JSON values; `taken` is kept apart."""
@@ -117,6 +94,35 @@ class Fresh:
         return cls(shapes, tuple(map(float, state["shares"])), taken, state["counter"])
 
 
+def _set(bits: Sequence[int], value: str) -> bool:
+    """Whether the bit of a value is set."""
+    return bool(bits[zlib.crc32(value.encode("utf-8", "surrogatepass")) % len(bits)])
+
+
+def _stream(places: tuple[str, ...], seed: Sequence[int]) -> Iterator[str]:
+    """Values of a shape without end, some of them more than once: it grows by a place once it has been drawn from so often that few of
+    its values are left."""
+    for level in count_from():
+        words = np.random.PCG64([_SEED, *seed, level])
+        left, size = _DRAWN * math.prod(map(len, places)), _BLOCK_LEAST
+        while left > 0:
+            drawn = words.random_raw(min(left, size) * len(places)).reshape(-1, len(places)) >> np.uint64(16)
+            letters = [np.array(list(place))[drawn[:, column] % np.uint64(len(place))] for column, place in enumerate(places)]
+            yield from map("".join, zip(*letters, strict=True))
+            left, size = left - size, min(2 * size, _BLOCK_MOST)
+        places = _longer(places)
+
+
+def _longer(places: tuple[str, ...]) -> tuple[str, ...]:
+    """A shape with one more digit after its last digit, or at its end where it has none; what was a digit alone is no zero then."""
+    digits = [number for number, place in enumerate(places) if place[0] in _CLASSES[0]]
+    end = digits[-1] + 1 if digits else len(places)
+    start = places[end - 1 : end]
+    if digits and end - 2 not in digits:
+        start = (start[0].replace("0", "") or _CLASSES[0][1:],)
+    return (*places[: end - 1], *start, _CLASSES[0], *places[end:])
+
+
 def counts_rows(values: Sequence[str]) -> bool:
     """Whether values number the rows: whole numbers that rise by little from row to row."""
     return _counter(values) is not None
@@ -124,13 +130,21 @@ def counts_rows(values: Sequence[str]) -> bool:
 
 def _counter(values: Sequence[str]) -> int | None:
     """The number after the last of values that count the rows, or None where they don't."""
-    if len(values) < _COUNTER_LEAST or not all(value.isascii() and value.isdigit() and len(value) < 16 for value in values):
-        return None
-    if any(value[0] == "0" and len(value) > 1 for value in values):
-        return None
-    numbers = np.array(list(map(int, values)), dtype=np.int64)
-    rises = bool((np.diff(numbers) > 0).all()) and numbers[-1] - numbers[0] < _COUNTER_SPAN * len(numbers)
+    numbers = _whole(values)
+    rises = len(numbers) and bool((np.diff(numbers) > 0).all()) and numbers[-1] - numbers[0] < _COUNTER_SPAN * len(numbers)
     return int(numbers[-1]) + 1 if rises else None
+
+
+def _shuffled(values: Sequence[str]) -> int | None:
+    """The number after the largest of values that would count the rows if these were sorted, or None where they wouldn't."""
+    numbers = np.unique(_whole(values))
+    return int(numbers[-1]) + 1 if len(numbers) and numbers[-1] - numbers[0] < _COUNTER_SPAN * len(numbers) else None
+
+
+def _whole(values: Sequence[str]) -> np.ndarray:
+    """(N,) int64; or none at all where too few are there or not all are whole numbers without leading zeros."""
+    plain = all(value.isascii() and value.isdigit() and len(value) < 16 and (value == "0" or value[0] != "0") for value in values)
+    return np.array(list(map(int, values)) if plain and len(values) >= _COUNTER_LEAST else [], dtype=np.int64)
 
 
 def shape(value: str) -> str:
