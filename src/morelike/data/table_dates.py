@@ -16,14 +16,15 @@ _MONTHS = (
 _SHORT = tuple(month[:3] for month in _MONTHS)
 _DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y",
-    "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%y",
+    "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%y", "%d. %b %Y",
+    "%d. %B %Y",
 )  # fmt: skip
 """In the order in which they are preferred where several fit: with slashes the month comes first, else the day."""
 _TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%3", "%H:%M:%S.%6", "%I:%M:%S %p", "%I:%M %p")
 _ZONES = ("", "Z", "+00:00", " UTC", "+0000")
 _ROUGH = re.compile(
     "([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[12][0-9]{7}"
-    "|[0-9]{1,2}[ -][A-Z][a-z]{2,8}[ -][0-9]{2,4}|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4})?"
+    "|[0-9]{1,2}(?:[ -]|\\. )[A-Z][a-z]{2,8}[ -][0-9]{2,4}|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4})?"
     "((?:^|[ T])[0-9]{1,2}:[0-9]{2}.{0,20})?"
 )
 """(day, time) of what may be a date."""
@@ -83,7 +84,7 @@ def _likely(texts: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DateFormat:
-    """A pattern in the letters of `strftime` (%3 and %6 are digits of a second); others that the column has too are only read."""
+    """A pattern in the letters of `strftime` (%3 and %6 are digits of a second); others that the column has too are read, and written nowhere here."""
 
     pattern: str
     unit: str = "day"
@@ -214,7 +215,7 @@ class DateFormat:
 
     def caveat(self) -> str:
         guess = "; whether the day or the month comes first can't be told from them" if self.guessed else ""
-        return guess + (f"; also read, but never written: {', '.join(self.others)}" if self.others else "")
+        return guess + (f"; some of training are written as {', '.join(self.others)} and only they keep that" if self.others else "")
 
     def state(self) -> dict[str, Any]:
         return {"kind": "date", **asdict(self)}

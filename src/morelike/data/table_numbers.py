@@ -26,7 +26,22 @@ _GRID_LEAST = 10
 _TRIED = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "\xa0"), (",", "\u202f"))
 """(decimal sign, thousands separator) in the order in which they are preferred where several fit."""
 PLAIN = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?").fullmatch
-_BEFORE, _AFTER = r"([$€£¥₹\s]*)", r"([%°€$£¥₹\s]*)"
+_CURRENCIES = (
+    "AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|USD|ZAR"
+)
+"""The codes of ISO 4217 for the currencies that are traded most."""
+_BEFORE, _AFTER = rf"((?:[$€£¥₹\s]|{_CURRENCIES})*)", rf"((?:[%°€$£¥₹\s]|{_CURRENCIES})*)"
+_PLACES: dict[tuple[str | Any, ...], str] = {
+    ("-", "", "", ""): "before", ("", "-", "", ""): "after", ("", "", "-", ""): "behind", ("(", "", "", ")"): "around",
+    ("(", "", ")", ""): "around", ("", "(", ")", ""): "inside", ("+", "", "", ""): "before", ("", "+", "", ""): "after", ("", "", "", ""): "",
+}  # fmt: skip
+"""Where the sign stands: before or after what stands before the digits, behind these, or as brackets around all or the digits alone."""
+_DRESSES = {
+    "before": "{sign}{prefix}{body}{suffix}", "after": "{prefix}{sign}{body}{suffix}", "behind": "{prefix}{body}{sign}{suffix}",
+    "around": "({prefix}{body}{suffix})", "inside": "{prefix}({body}){suffix}",
+}  # fmt: skip
+_EVERYWHERE = ("", "before", "after")
+_MINUS = "\u2212"
 
 
 class Format(Protocol):
@@ -56,12 +71,18 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     point = re.escape(decimal)
     whole = rf"(?:[1-9][0-9]{{0,2}}(?:{re.escape(thousands)}[0-9]{{3}})+|[0-9]+)" if thousands else "[0-9]+"
     exponent = "(?:[eE][-+]?[0-9]{1,3})?" if decimal == "." and not thousands else ""
-    return re.compile(rf"([-+])?{_BEFORE}((?(1)|[-+]?))((?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){exponent}){_AFTER}")
+    return re.compile(rf"([-+(]?){_BEFORE}([-+(]?)((?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){exponent})([-)]?){_AFTER}([)]?)")
+
+
+def _read(text: str, decimal: str, thousands: str) -> re.Match[str] | None:
+    """The groups (sign, prefix, sign, digits, sign, suffix, sign) of a number; None where a text is none."""
+    match = _pattern(decimal, thousands).fullmatch(text.replace(_MINUS, "-"))
+    return match if match and match.group(1, 3, 5, 7) in _PLACES else None
 
 
 def is_number(text: str) -> bool:
     """Whether a cell is a number in any of the formats that are known."""
-    return any(_pattern(*tried).fullmatch(text) for tried in _TRIED)
+    return any(_read(text, *tried) for tried in _TRIED)
 
 
 def plain_number(text: str) -> bool:
@@ -84,6 +105,13 @@ class NumberFormat:
     step: int = 1
     """The grid, in units."""
     offset: int = 0
+    sign: str = "before"
+    """Where the sign of a negative number stands."""
+    minus: str = "-"
+    plus: bool = False
+    """Whether other numbers have a sign too."""
+    exponent: str = ""
+    """The letter before the exponent, where all numbers are written with one."""
 
     @classmethod
     def find(cls, texts: Sequence[str], comma: bool = False) -> Self | None:
@@ -94,16 +122,17 @@ class NumberFormat:
         sample = texts[:: max(1, len(texts) // _SAMPLE)]
         counts: dict[tuple[str, str], int] = {}
         for tried in sorted(_TRIED, key=lambda signs: signs[0] != ",") if comma else _TRIED:
-            counts[tried] = sum(_pattern(*tried).fullmatch(text) is not None for text in sample)
+            counts[tried] = sum(_read(text, *tried) is not None for text in sample)
             if counts[tried] == len(sample):
                 break
         decimal, thousands = best = max(counts, key=lambda tried: counts[tried])
         if counts[best] * 2 < len(sample) or not counts[best]:
             return None
-        found = [match for text in texts if (match := _pattern(decimal, thousands).fullmatch(text))]
-        (prefix, suffix), _ = Counter((match[2], match[5]) for match in found).most_common(1)[0]
-        bodies = [match[4] for match in found if (match[2], match[5]) == (prefix, suffix)]
-        return cls._of_bodies(bodies, cls(decimal, thousands, prefix, suffix))._with_zeros(sample).on_grid(texts)
+        read = [match for text in texts if (match := _read(text, decimal, thousands))]
+        (prefix, suffix), _ = Counter(match.group(2, 6) for match in read).most_common(1)[0]
+        found = [match for match in read if match.group(2, 6) == (prefix, suffix)]
+        bare = replace(cls(decimal, thousands, prefix, suffix), **_signs(found, any(_MINUS in text for text in sample)))
+        return cls._of_bodies([match[4] for match in found], bare)._with_zeros(sample).on_grid(texts)
 
     @classmethod
     def _of_bodies(cls, bodies: Sequence[str], bare: Self) -> Self:
@@ -112,6 +141,8 @@ class NumberFormat:
         fixed = [body for body in plain if "e" not in body and "E" not in body]
         longest = max((len(body.partition(bare.decimal)[2]) for body in fixed), default=0)
         values = np.array([float(body.replace(bare.decimal, ".")) for body in plain])
+        # what is too large for a float is a word
+        values = values[np.isfinite(values)]
         # some programs write 100000 as 1e+05 among whole numbers
         counted = values * 10.0**min(longest, 300)
         even = len(fixed) == len(plain) or (len(fixed) * 2 > len(plain) and bool((np.abs(counted - np.rint(counted)) < 1e-6).all()))
@@ -126,6 +157,7 @@ class NumberFormat:
         read = np.isfinite(values)
         wanted = [text for text, fine in zip(texts, read, strict=True) if fine]
         tried = [replace(self, least=least) for least in dict.fromkeys((self.decimals, 0, 1)) if least <= max(self.decimals, self.digits)]
+        tried += [replace(self, exponent=letter) for letter in "eE"] if self.digits else []
         given = [sum(map(str.__eq__, one.write(values[read]), wanted)) for one in tried]
         return tried[max(range(len(tried)), key=lambda row: (given[row], -row))]
 
@@ -142,26 +174,29 @@ class NumberFormat:
     @property
     def is_plain(self) -> bool:
         """Whether numbers are written as programs read them: a decimal point, and nothing else."""
-        return (self.decimal, self.thousands, self.prefix, self.suffix) == (".", "", "", "")
+        bare = (self.decimal, self.thousands, self.prefix, self.suffix) == (".", "", "", "")
+        return bare and (self.minus, self.plus) == ("-", False) and self.sign in _EVERYWHERE
 
     def parse(self, texts: Sequence[str]) -> np.ndarray:
-        if self.is_plain:
-            out = np.array([float(text) if PLAIN(text) else math.nan for text in texts], dtype=np.float64)
-        else:
-            out = np.array([self._one(text) for text in texts], dtype=np.float64)
+        plain = self.is_plain
+        out = np.array([float(text) if plain and PLAIN(text) else self._one(text) for text in texts], dtype=np.float64)
         if not self.digits:
-            # further decimals than training had are rounded here, and so are counted whole
-            out = np.rint(out * 10.0**self.decimals)
+            with np.errstate(over="ignore"):
+                # further decimals than training had are rounded here, and so are counted whole
+                out = np.rint(out * 10.0**self.decimals)
         out[~np.isfinite(out)] = np.nan
         return out
 
     def _one(self, text: str) -> float:
-        match = _pattern(self.decimal, self.thousands).fullmatch(text)
-        if match is None or match.group(2, 5) != (self.prefix, self.suffix):
+        match = _read(text, self.decimal, self.thousands)
+        if match is None or match.group(2, 6) != (self.prefix, self.suffix):
+            return math.nan
+        signs = match.group(1, 3, 5, 7)
+        if _PLACES[signs] not in (*_EVERYWHERE, self.sign):
             return math.nan
         body = match[4].replace(self.thousands, "") if self.thousands else match[4]
         number = float(body.replace(self.decimal, "."))
-        return -number if "-" in (match[1], match[3]) else number
+        return -number if "-" in signs or "(" in signs else number
 
     def snap(self, values: np.ndarray) -> np.ndarray:
         if self.digits:
@@ -171,9 +206,7 @@ class NumberFormat:
 
     def write(self, values: np.ndarray) -> list[str]:
         if self.digits:
-            form = f"%.{self.digits}g"
-            texts = [repr(float(form % value)) for value in values.tolist()]
-            texts = [text.removesuffix(".0") for text in texts] if not self.least else texts
+            texts = self._significant(values.tolist())
         elif not self.decimals:
             texts = [str(value) for value in values.astype(np.int64).tolist()]
         else:
@@ -185,13 +218,23 @@ class NumberFormat:
             texts = [self._dressed(text) for text in texts]
         return texts
 
+    def _significant(self, values: list[float]) -> list[str]:
+        """Real numbers, rounded to the column's digits."""
+        if self.exponent:
+            return [f"%.{self.digits - 1}{self.exponent}" % value for value in values]
+        texts = [repr(float(f"%.{self.digits}g" % value)) for value in values]
+        return texts if self.least else [text.removesuffix(".0") for text in texts]
+
     def _dressed(self, text: str) -> str:
         """A plain number with the column's separators and affixes."""
-        sign, body = ("-", text[1:]) if text[0] == "-" else ("", text)
+        negative = text[0] == "-"
+        sign, body = (self.minus, text[1:]) if negative else ("+" if self.plus else "", text)
         whole, point, rest = body.partition(".")
         if self.thousands and whole.isdigit():
             whole = f"{int(whole):,}".replace(",", self.thousands)
-        return f"{sign}{self.prefix}{whole}{self.decimal if point else ''}{rest}{self.suffix}"
+        body = f"{whole}{self.decimal if point else ''}{rest}"
+        place = self.sign if negative or self.sign in _EVERYWHERE else "before"
+        return _DRESSES[place].format(sign=sign, prefix=self.prefix, body=body, suffix=self.suffix)
 
     def said(self) -> str:
         if self.digits:
@@ -209,6 +252,15 @@ class NumberFormat:
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         return cls(**{key: value for key, value in state.items() if key != "kind"})
+
+
+def _signs(found: Sequence[re.Match[str]], typeset: bool) -> dict[str, Any]:
+    """The commonest place of the signs of numbers that were read, which minus it is, and whether most others have a plus."""
+    signs = [match.group(1, 3, 5, 7) for match in found]
+    marked = Counter(_PLACES[one] for one in signs if "-" in one or "(" in one) or Counter(_PLACES[one] for one in signs if any(one))
+    place = marked.most_common(1)[0][0] if marked else "before"
+    plus = sum("+" in one for one in signs)
+    return {"sign": place, "minus": _MINUS if typeset else "-", "plus": plus > sum(not any(one) for one in signs)}
 
 
 def _trimmed(text: str, decimals: int, least: int) -> str:
