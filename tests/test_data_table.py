@@ -12,7 +12,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from morelike.core.errors import BadInput
+from morelike.core.errors import BadInput, UnknownName
 from morelike.core.spec import Row
 from morelike.data.loader import take
 from morelike.data.table import Cells, TableCodec
@@ -138,7 +138,7 @@ def test_rows_taken_from_a_table_show_what_the_others_have() -> None:
     fitted = TableCodec.fit(take(cells, np.arange(100)))
     assert [(field.name, field.categories) for field in fitted.spec.fields] == [("a?", 3), ("a", 0), ("b", 2)]
     assert fitted.decode(fitted.encode(cells))[-2:].tolist() == [["", "u"], ["NA", "u"]]
-    assert "b (1)" in fitted.describe()[-1]
+    assert "b (1, such as w)" in fitted.describe()[-1]
 
 
 def test_standard_normals_decode_to_the_training_shares() -> None:
@@ -320,6 +320,25 @@ def test_common_numbers_that_stand_out_are_values_of_their_own() -> None:
     assert hardly.markers == ()
 
 
+def test_a_number_far_from_the_others_that_comes_again_is_a_value_of_its_own() -> None:
+    stays = [*(str(number % 40) for number in range(1000)), *["-999"] * 8, *["9999"] * 6, "5000"]
+    code = one(stays)
+    assert code.markers == ("-999", "9999")
+    assert code.quantiles.values[[0, -1]].tolist() == [0, 5000]
+    assert back(code, stays) == stays
+    assert one([*(str(number % 40) for number in range(1000)), *["55"] * 8]).markers == ()
+
+
+def test_a_few_negative_numbers_are_pointed_out() -> None:
+    ages = [str(number % 90) for number in range(2000)]
+    cells = table(age=[*ages[:33], "-7", *ages[34:]], change=[str(number % 90 - 3) for number in range(2000)])
+    fitted = TableCodec.fit(take(cells, np.arange(100, 2000)))
+    said = [text for text in fitted.describe() if text.startswith("Negative")]
+    assert said == ["Negative where nearly all other numbers are not: age (1; the first is -7 in row 34)."]
+    assert TableCodec.restore(fitted.state()).describe() == fitted.describe()
+    assert not any(text.startswith("Negative") for text in TableCodec.fit(take(cells, np.arange(100, 2000)).whole[34:]).describe())
+
+
 def test_a_number_comes_back_in_its_commonest_spelling() -> None:
     texts = [*(f"{number / 2:.2f}" for number in range(60)), "7.5", "7.5"]
     code = one(texts)
@@ -351,6 +370,10 @@ def test_digits_too_many_for_a_float_are_codes() -> None:
     assert isinstance(cards, Unlearnt)
     assert {len(card) for card in cards.decode(np.zeros((50, 0)))} == {20}
     assert isinstance(one([str(10**15 + number * 977) for number in range(100)]), NumberColumn)
+
+
+def test_a_code_without_its_zeros_is_known_again() -> None:
+    assert "did you mean '0012'?" in str(UnknownName("value", "12", ["0001", "0012", "0120", "1200"]))
 
 
 @pytest.mark.parametrize(
@@ -404,7 +427,7 @@ def test_dates_in_several_formats_are_read_and_written_in_the_commonest() -> Non
     assert code.form.others == ("%d.%m.%Y",)
     assert back(code, ["03.02.2020", "2020-01-05"]) == ["03.02.2020", "2020-01-05"]
     assert {text[4] for text in code.decode(RANDOM.normal(size=(200, 1))) if text not in texts} <= {"-"}
-    assert "some of training are written as %d.%m.%Y and only they keep that" in code.describe()
+    assert "dates of training that are written as %d.%m.%Y stay so, new ones never are" in code.describe()
 
 
 def test_full_minutes_stay_full_minutes() -> None:

@@ -23,7 +23,9 @@ class UnknownName(MorelikeError):
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        # a spreadsheet may have lost the zeros before a code
+        same = [one for one in names if one.lstrip("0") == name.lstrip("0")]
+        close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         super().__init__(f"unknown {what} {name!r}{hint} Known: {', '.join(names) or 'none'}.")
 

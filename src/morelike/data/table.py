@@ -18,10 +18,10 @@ from ..core.errors import BadInput, Refused, UnknownName
 from ..core.spec import Row
 from .source import Items
 from .table_arrow import ArrowTypes
-from .table_columns import CODES, ColumnCode, is_missing
+from .table_columns import CODES, ColumnCode, is_missing, label
 from .table_draw import draw_columns
 from .table_fakes import PersonalColumn
-from .table_infer import has_comma, infer, may_be_thousands
+from .table_infer import has_comma, infer, may_be_thousands, negatives
 from .table_personal import personal
 from .table_rules import Rule, Rules
 from .table_rules_given import given_rules
@@ -98,6 +98,7 @@ class TableCodec(Codec):
         self.delimiter = ","
         """With which its rows are written as CSV."""
         self._unseen: list[str] = []
+        self._negative: list[str] = []
         self._looked_at = ""
         self._said: list[str] = []
         if not self.spec.fields:
@@ -129,7 +130,7 @@ class TableCodec(Codec):
         names = whole.names if isinstance(whole, Cells) else tuple(f"column {number}" for number in range(1, cells.shape[1] + 1))
         if not len(cells):
             raise BadInput("the table has no rows to learn from.")
-        every = whole.cells if isinstance(whole, Cells) else cells
+        every = all_rows = whole.cells if isinstance(whole, Cells) else cells
         given = given_rules(names, cells, getattr(items, "numbers", None), rules, facts)
         if given.rules:
             cells, every = cells[given.kept], every[Rules(names, given.rules).kept(every)]
@@ -140,8 +141,10 @@ class TableCodec(Codec):
         found = [rule for rule in found if not set(rule.writes) & set(context)]
         codec = cls._of(codes, Rules(names, [*given.rules, *found]), cells, _knots(names))
         codec._said = given.said
+        codec._negative = [said for number, code in enumerate(codes) if (said := negatives(code, all_rows[:, number].tolist()))]
         if every is not cells:
-            codec._unseen = [f"{column.name} ({others:,})" for column, others in codec._others(every) if others]
+            others = [(column.name, texts) for column, texts in codec._others(every) if texts]
+            codec._unseen = [f"{name} ({len(texts):,}, such as {label(texts[0])})" for name, texts in others]
         if isinstance(whole, Cells):
             codec.types = None if whole.types is None else whole.types.without(codec.unlearnt)
             codec.delimiter = whole.delimiter
@@ -169,8 +172,8 @@ class TableCodec(Codec):
         ]
         return cls(columns, rules)
 
-    def _others(self, every: np.ndarray) -> list[tuple[ColumnCode, int]]:
-        """How many different cells of each visible column that is coded training lacked."""
+    def _others(self, every: np.ndarray) -> list[tuple[ColumnCode, list[str]]]:
+        """Which different cells of each visible column that is coded training lacked."""
         places = {name: number for number, name in enumerate(self.names)}
         shown = [column for column in self.columns if column.name in places]
         return [(column, column.unseen(list(dict.fromkeys(every[:, places[column.name]].tolist())))) for column in shown]
@@ -195,6 +198,8 @@ class TableCodec(Codec):
             text.append(f"Not learnt: {', '.join(gone)}. They are in the output, in their places.")
         if self._unseen:
             text.append(f"Values outside training that training lacked, read as the commonest or nearest: {', '.join(self._unseen)}.")
+        if self._negative:
+            text.append(f"Negative where nearly all other numbers are not: {', '.join(self._negative)}.")
         return [*text, *self.describe_rules()]
 
     def describe_rules(self) -> list[str]:
@@ -276,7 +281,7 @@ class TableCodec(Codec):
         rules, own = self.rules.state()
         types = {} if self.types is None else {"types": self.types.state()}
         plain_rules = {"names": list(self.names), "rules": rules, "said": self._said, "delimiter": self.delimiter}
-        return {"columns": plain, "unseen": self._unseen, **plain_rules, **types, **arrays, **own}
+        return {"columns": plain, "unseen": self._unseen, "negative": self._negative, **plain_rules, **types, **arrays, **own}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
@@ -292,6 +297,7 @@ class TableCodec(Codec):
             rules[-1].given = bool(values["given"])
         codec = cls(columns, Rules([str(name) for name in state["names"]], rules))
         codec._unseen = [str(text) for text in state["unseen"]]
+        codec._negative = [str(text) for text in state.get("negative", [])]
         codec._said = [str(text) for text in state["said"]]
         codec.types = ArrowTypes.restore(state["types"]) if "types" in state else None
         codec.delimiter = str(state.get("delimiter", ","))

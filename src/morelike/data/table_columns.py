@@ -67,8 +67,8 @@ class ColumnCode(ABC):
         """(N,) array of `str` from (N,f); any finite number and NaN are taken."""
 
     @abstractmethod
-    def unseen(self, texts: Sequence[str]) -> int:
-        """How many of the distinct cells can't be told from another value once they are encoded."""
+    def unseen(self, texts: Sequence[str]) -> list[str]:
+        """Those of the distinct cells that can't be told from another value once they are encoded."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -103,8 +103,8 @@ class Unlearnt(ColumnCode):
     def decode(self, x: np.ndarray) -> np.ndarray:
         return _objects([self.text] * len(x) if self.fresh is None else self.fresh.draw(len(x)))
 
-    def unseen(self, texts: Sequence[str]) -> int:
-        return 0
+    def unseen(self, texts: Sequence[str]) -> list[str]:
+        return []
 
     def describe(self) -> str:
         return f"{self.name}: {self.why}."
@@ -151,8 +151,8 @@ class CategoryColumn(ColumnCode):
         found: np.ndarray = self._array[ids]
         return found
 
-    def unseen(self, texts: Sequence[str]) -> int:
-        return sum(text not in self._ids for text in texts)
+    def unseen(self, texts: Sequence[str]) -> list[str]:
+        return [text for text in texts if text not in self._ids]
 
     def describe(self) -> str:
         total = max(1, int(self.counts.sum()))
@@ -230,9 +230,9 @@ class NumberColumn(ColumnCode):
         out[numbers] = _objects(texts)[rows]
         return out
 
-    def unseen(self, texts: Sequence[str]) -> int:
+    def unseen(self, texts: Sequence[str]) -> list[str]:
         values = self.form.parse(texts)
-        return sum(np.isnan(value) and text not in self._ids for text, value in zip(texts, values.tolist(), strict=True))
+        return [text for text, value in zip(texts, values.tolist(), strict=True) if np.isnan(value) and text not in self._ids]
 
     def describe(self) -> str:
         low, high = self.form.write(self.form.snap(self.quantiles.values[[0, -1]]))

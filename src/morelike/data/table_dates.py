@@ -84,7 +84,7 @@ def _likely(texts: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DateFormat:
-    """A pattern in the letters of `strftime` (%3 and %6 are digits of a second); others that the column has too are read, and written nowhere here."""
+    """A pattern in the letters of `strftime` (%3 and %6 are digits of a second); the column's others are only read."""
 
     pattern: str
     unit: str = "day"
@@ -215,7 +215,8 @@ class DateFormat:
 
     def caveat(self) -> str:
         guess = "; whether the day or the month comes first can't be told from them" if self.guessed else ""
-        return guess + (f"; some of training are written as {', '.join(self.others)} and only they keep that" if self.others else "")
+        others = ", ".join(self.others)
+        return guess + (f"; dates of training that are written as {others} stay so, new ones never are" if self.others else "")
 
     def state(self) -> dict[str, Any]:
         return {"kind": "date", **asdict(self)}

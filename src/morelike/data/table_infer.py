@@ -12,7 +12,7 @@ import numpy as np
 from .table_columns import CategoryColumn, ColumnCode, NumberColumn, Unlearnt, is_missing, label
 from .table_dates import DateFormat
 from .table_fresh import Fresh, counts_rows, shape
-from .table_numbers import PLAIN, Format, NumberFormat, Quantiles
+from .table_numbers import ATOM, PLAIN, Format, NumberFormat, Quantiles
 
 FEW = 20
 """A column of at most so many numbers is coded as categories."""
@@ -21,6 +21,10 @@ MOST = 100_000
 SPIKE = 0.05
 """A value of a column of many that has this share of the rows, and is ten times as common as most, is a value of its own."""
 _STANDS_OUT = 10
+_FAR_OUT, _FAR, _MIDDLE = 0.005, 3, 0.02
+"""So is one with the first share that lies so many times as far from all but the last share of either end as these are wide."""
+_ODD = 0.01
+"""Up to this share of negative numbers is remarkable."""
 _WORDS = 20
 """So many different words may stand among the numbers of a column."""
 _CODE = re.compile("[-+]?(?:0[0-9]+|9[0-9]{15}|[0-9]{17,})")
@@ -100,7 +104,32 @@ def _numeric(names: tuple[str, str], counts: Counter[str], form: Format, knots: 
 def _spikes(by_value: dict[float, int], rows: int) -> set[float]:
     """The numbers that are common and stand out."""
     usual = float(np.median(list(by_value.values())))
-    return {value for value, count in by_value.items() if count >= max(SPIKE * rows, _STANDS_OUT * usual)}
+    common = {value for value, count in by_value.items() if count >= max(SPIKE * rows, _STANDS_OUT * usual)}
+    return common | _far_out(by_value, rows)
+
+
+def _far_out(by_value: dict[float, int], rows: int) -> set[float]:
+    """The numbers that come again and again far from the others, such as 9999 among ages, which mostly stand for something else."""
+    values = np.array(sorted(by_value))
+    upto = np.cumsum([by_value[value] for value in values.tolist()])
+    low, high = values[np.searchsorted(upto, np.array([_MIDDLE, 1 - _MIDDLE]) * upto[-1])].tolist()
+    reach = _FAR * (high - low)
+    least = max(_FAR_OUT * rows, ATOM)
+    return {value for value, count in by_value.items() if count >= least and reach and not low - reach <= value <= high + reach}
+
+
+def negatives(code: ColumnCode, texts: Sequence[str]) -> str:
+    """Which of a column's cells, of all rows in their order, are negative, where hardly any number is; else nothing."""
+    form = getattr(code, "form", None)
+    if not isinstance(form, NumberFormat):
+        return ""
+    counts = Counter(texts)
+    values = _numbers(counts, form)
+    count = sum(counts[text] for text, value in values.items() if value < 0)
+    if not 0 < count <= _ODD * sum(counts[text] for text in values):
+        return ""
+    row, text = next((row, text) for row, text in enumerate(texts, 1) if values.get(text, 0.0) < 0)
+    return f"{code.name} ({count:,}; the first is {label(text.strip())} in row {row:,})"
 
 
 def _numbers(counts: Counter[str], form: Format) -> dict[str, float]:

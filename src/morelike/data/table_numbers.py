@@ -33,9 +33,10 @@ _CURRENCIES = (
 _BEFORE, _AFTER = rf"((?:[$€£¥₹\s]|{_CURRENCIES})*)", rf"((?:[%°€$£¥₹\s]|{_CURRENCIES})*)"
 _PLACES: dict[tuple[str | Any, ...], str] = {
     ("-", "", "", ""): "before", ("", "-", "", ""): "after", ("", "", "-", ""): "behind", ("(", "", "", ")"): "around",
-    ("(", "", ")", ""): "around", ("", "(", ")", ""): "inside", ("+", "", "", ""): "before", ("", "+", "", ""): "after", ("", "", "", ""): "",
+    ("(", "", ")", ""): "around", ("", "(", ")", ""): "inside",
+    ("+", "", "", ""): "before", ("", "+", "", ""): "after", ("", "", "", ""): "",
 }  # fmt: skip
-"""Where the sign stands: before or after what stands before the digits, behind these, or as brackets around all or the digits alone."""
+"""Where the sign stands: before or after what precedes the digits, behind these, or as brackets around all or the digits alone."""
 _DRESSES = {
     "before": "{sign}{prefix}{body}{suffix}", "after": "{prefix}{sign}{body}{suffix}", "behind": "{prefix}{body}{sign}{suffix}",
     "around": "({prefix}{body}{suffix})", "inside": "{prefix}({body}){suffix}",
