@@ -19,7 +19,7 @@ from morelike.data.open import open_source
 from morelike.data.table import Cells, TableCodec
 from morelike.data.table_columns import is_missing
 from morelike.data.table_fakes import PersonalColumn
-from morelike.data.table_personal import header_words, iban_rest, luhn, personal
+from morelike.data.table_personal import _locale, header_words, iban_rest, luhn, personal
 
 _GIVEN = os.environ.get("MORELIKE_DATA")
 SHARED = Path(_GIVEN) if _GIVEN else Path(__file__).parents[2] / "shared" / "data"
@@ -197,3 +197,14 @@ def test_nothing_is_taken_for_personal_in_the_shared_tables(name: str) -> None:
     for number, column in enumerate(items.names):
         texts = [text for text in dict.fromkeys(items.cells[:, number].tolist()) if not is_missing(text)]
         assert personal(column, texts) is None, column
+
+
+@pytest.mark.parametrize(
+    ("text", "locale"),
+    [
+        ("lisa.smith@mail.com", "en_US"), ("info@firma.de", "de_DE"), ("kiri@spital.ch", "de_CH"), ("François Dubois", "fr_FR"),
+        ("Gül Yılmaz", "tr_TR"),
+    ],
+)  # fmt: skip
+def test_the_language_of_a_column_is_told_by_its_letters_and_ends(text: str, locale: str) -> None:
+    assert _locale([text] * 20) == locale

@@ -87,9 +87,10 @@ _STREETS = [(re.compile(pattern, re.IGNORECASE), locale) for pattern, locale in 
 _SCRIPTS = (
     ("\u3040-\u30ff", "ja_JP"), ("\uac00-\ud7a3", "ko_KR"), ("\u4e00-\u9fff", "zh_CN"), ("\u0400-\u04ff", "ru_RU"),
     ("\u0370-\u03ff", "el_GR"), ("ąćęłńśźż", "pl_PL"), ("ßäöü", "de_DE"), ("ñ", "es_ES"), ("ãõ", "pt_BR"), ("åøæ", "da_DK"),
-    ("ğışç", "tr_TR"), ("éèêàç", "fr_FR"),
+    ("ğış", "tr_TR"), ("éèêàç", "fr_FR"),
 )  # fmt: skip
-_LETTERS = [(re.compile(f"[{letters}]", re.IGNORECASE), locale) for letters, locale in _SCRIPTS]
+_LETTERS = [(re.compile(f"[{letters}]"), locale) for letters, locale in _SCRIPTS]
+"""Of lower case: were case ignored, the dotless i would be every i."""
 _DIAL = {"+49": "de_DE", "+43": "de_AT", "+41": "de_CH", "+33": "fr_FR", "+34": "es_ES", "+39": "it_IT", "+31": "nl_NL", "+48": "pl_PL",
          "+46": "sv_SE", "+44": "en_GB", "+55": "pt_BR"}  # fmt: skip
 _TOP = {".de": "de_DE", ".at": "de_AT", ".ch": "de_CH", ".fr": "fr_FR", ".es": "es_ES", ".it": "it_IT", ".nl": "nl_NL", ".pl": "pl_PL",
@@ -270,7 +271,7 @@ def _locale(texts: Sequence[str]) -> str:
     for text in texts:
         found = [names[word] for word in _name_words(text) for names in (FIRST_NAMES, LAST_NAMES) if word in names]
         found += [locale for pattern, locale in _STREETS if pattern.search(text)]
-        found += [locale for pattern, locale in _LETTERS if pattern.search(text)][:1]
+        found += [locale for pattern, locale in _LETTERS if pattern.search(text.lower())][:1]
         found += [locale for code, locale in _DIAL.items() if text.startswith(code)]
         found += [locale for top, locale in _TOP.items() if "@" in text and text.endswith(top)]
         for locale in found:
