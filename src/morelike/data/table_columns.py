@@ -130,6 +130,7 @@ class CategoryColumn(ColumnCode):
         self.fields = (Field(name, len(self.values)),)
         self._ids = {value: number for number, value in enumerate(self.values)}
         self._usual = int(counts.argmax())
+        self._gone = next((number for number, value in enumerate(self.values) if is_missing(value)), self._usual)
         self._array = _objects(self.values)
         self._numbers = np.zeros(0) if form is None else form.parse(self.values)
 
@@ -142,8 +143,7 @@ class CategoryColumn(ColumnCode):
     def _nearest(self, text: str) -> int:
         number = np.nan if self.form is None else float(self.form.parse([text])[0])
         if np.isnan(number):
-            gone = next((row for row, value in enumerate(self.values) if is_missing(value)), self._usual)
-            return gone if is_missing(text) else self._usual
+            return self._gone if is_missing(text) else self._usual
         return int(np.nanargmin(np.abs(self._numbers - number)))
 
     def decode(self, x: np.ndarray) -> np.ndarray:
