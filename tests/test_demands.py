@@ -184,3 +184,24 @@ def test_demands_go_through_the_rules_of_a_table() -> None:
     assert boxes_of(codec, [read_demand("borough=Queens", names), read_demand("zone=z1", names)], empty=True) == []
     with pytest.raises(Refused, match="fix fare or tip instead"):
         boxes_of(codec, [read_demand("total>30", names)])
+
+
+@pytest.mark.parametrize(
+    ("text", "from_", "before"),
+    [
+        ("stay=2023-01-02", "2023-01-02T00:00", "2023-01-03T00:00"),
+        ("stay=2023-01-02..2023-01-03", "2023-01-02T00:00", "2023-01-04T00:00"),
+        ("stay>2023-01-02", "2023-01-03T00:00", "2024-01-01T00:00"), ("stay<=2023-01-02", "2022-01-01T00:00", "2023-01-03T00:00"),
+        ("stay<2023-01-02", "2022-01-01T00:00", "2023-01-02T00:00"), ("stay=2023-01-01 00:13", "2023-01-01T00:13", "2023-01-01T00:14"),
+    ],
+)  # fmt: skip
+def test_a_day_is_all_of_it_in_a_column_with_times(text: str, from_: str, before: str) -> None:
+    stays = np.datetime64("2023-01-01T00:00") + np.arange(0, 6 * 1440, 13)
+    cells = np.array([[str(moment).replace("T", " "), "a"] for moment in stays], dtype=object)
+    cells[::2, 1] = "b"
+    codec = TableCodec.fit(Cells(("stay", "kind"), cells))
+    found = boxes_of(codec, [read_demand(text, codec.names)])
+    x = codec.encode(cells)
+    good = np.any([fulfils(x, box) for box in found], axis=0)
+    assert good.tolist() == ((stays >= np.datetime64(from_)) & (stays < np.datetime64(before))).tolist()
+    assert good.any()

@@ -136,6 +136,16 @@ def test_the_likeliest_is_the_commonest_word_and_the_median_of_the_numbers() -> 
     assert likeliest(draws, [True, False, True], [-1, 0, -1]).tolist() == [[0.0, 7.0, 2.0]]
 
 
+def test_the_file_that_is_read_is_not_written_over(morelike_cli: Runner, place: Path, tmp_path: Path) -> None:
+    own = write(tmp_path / "own.csv", flats(20, 9))
+    before = own.read_bytes()
+    for verb in ("restore", "classify", "detect"):
+        ended = morelike_cli(verb, place / "model", own, "--out", tmp_path / "." / "own.csv")
+        assert ended.code == 2
+        assert "is the file that is read" in ended.err
+    assert own.read_bytes() == before
+
+
 def test_restore_writes_tables_and_says_what_is_odd(morelike_cli: Runner, place: Path) -> None:
     rows = flats(6, 8)
     rows[:, 4] = "no"

@@ -32,7 +32,7 @@ def restore(model: Model, words: Words, n: int, best: bool, out: str | None, as_
         raise BadInput("there is no table: give a CSV file with missing cells")
     if out is None:
         raise BadInput("say where the filled table goes: --out FILLED.csv")
-    places = csv_files(out, n)
+    places = csv_files(out, n, file)
     found = model.impute(file, n, best=best, seed=words.seed, audience=audience, **dials_of(words.dials))
     said(audience, found.notes)
     for place, table in zip(places, found.tables, strict=True):
@@ -47,7 +47,7 @@ def restore(model: Model, words: Words, n: int, best: bool, out: str | None, as_
 
 def classify(model: Model, file: str, column: str | None, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Names the class of each row of a file; writes them beside the rows, or prints them."""
-    place = None if out is None else csv_files(out)[0]
+    place = None if out is None else csv_files(out, source=file)[0]
     found = table_bayes.classify_rows(model.package, file, column, audience)
     said(audience, found.notes)
     if place is not None:
@@ -66,7 +66,7 @@ def detect(
     model: Model, file: str | None, label: str | None, asked: dict[str, Any], out: str | None, as_json: bool, audience: RichAudience
 ) -> None:
     """Scores rows and explains the oddest. `asked`: data, offline."""
-    place = None if out is None else csv_files(out)[0]
+    place = None if out is None else csv_files(out, source=file)[0]
     named = None if label is None else next(iter(pairs([label], "--label", "default=1").items()))
     found = model.detect(file, named, audience=audience, **asked)
     said(audience, found.notes)
@@ -99,10 +99,14 @@ def augment(model: Model, asked: dict[str, Any], out: str | None, anyway: bool, 
     return good
 
 
-def csv_files(out: str, n: int = 1) -> list[Path]:
-    """The path of one CSV file, or of n with numbers before the ending. Raises BadInput where they can't be written."""
+def csv_files(out: str, n: int = 1, source: str | None = None) -> list[Path]:
+    """The path of one CSV file, or of n with numbers before the ending. Raises BadInput where they can't be written, or where one is the
+    `source` that is read."""
     path = Path(out)
     if path.suffix.lower() != ".csv":
         raise BadInput(f"tables are written as CSV: name a file that ends in .csv, not {out}")
     names = [out] if n == 1 else [str(path.with_name(f"{path.stem}-{number}{path.suffix}")) for number in range(1, n + 1)]
-    return [writing.file_for(name) for name in names]
+    places = [writing.file_for(name) for name in names]
+    if source is not None and any(place.exists() and Path(source).exists() and place.samefile(source) for place in places):
+        raise BadInput(f"{out} is the file that is read, and would be lost: name another one with --out")
+    return places

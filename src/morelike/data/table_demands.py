@@ -201,9 +201,9 @@ class Visible:
     def _read(self, demand: Demand) -> tuple[frozenset[str], list[tuple[float, float]]]:
         """(texts, intervals of numbers with both ends inside) that a demand names."""
         if demand.sign not in ("=", "!="):
-            bound = self._measured(demand.value, demand)
-            above, beyond = np.nextafter(bound, np.inf), np.nextafter(bound, -np.inf)
-            return frozenset(), [{">": (above, np.inf), ">=": (bound, np.inf), "<": (-np.inf, beyond), "<=": (-np.inf, bound)}[demand.sign]]
+            bound, last = self._measured(demand.value, demand)
+            above, beyond = np.nextafter(last, np.inf), np.nextafter(bound, -np.inf)
+            return frozenset(), [{">": (above, np.inf), ">=": (bound, np.inf), "<": (-np.inf, beyond), "<=": (-np.inf, last)}[demand.sign]]
         parts = [demand.value] if demand.value in self.words else [part.strip() for part in demand.value.split("|")]
         words: set[str] = set()
         spans: list[tuple[float, float]] = []
@@ -214,7 +214,7 @@ class Visible:
                 words |= self._gaps(demand)
             elif ".." in part and self.form is not None:
                 low, high = (side.strip() for side in part.split("..", 1))
-                spans.append((self._measured(low, demand) if low else -np.inf, self._measured(high, demand) if high else np.inf))
+                spans.append((self._measured(low, demand)[0] if low else -np.inf, self._measured(high, demand)[1] if high else np.inf))
             else:
                 spans.append(self._value(part))
         return frozenset(words), spans
@@ -226,8 +226,11 @@ class Visible:
         return gone
 
     def _value(self, text: str) -> tuple[float, float]:
-        """The interval of one number. Raises UnknownName or BadInput where the model can't write it, with the nearest that it can."""
-        number = math.nan if self.form is None else measure(self.form, text)
+        """The interval of one number, or of a whole day. Raises UnknownName or BadInput where the model can't write it, with the nearest
+        that it can."""
+        number, last = (math.nan, math.nan) if self.form is None else span(self.form, text)
+        if last > number:
+            return number, last
         if isinstance(self.code, NumberColumn) and self.form is not None:
             near = self.texts(self.code.quantiles.encode(np.array([number])).astype(np.float32)) if math.isfinite(number) else []
             if not near or self.form.parse(near)[0] != number:
@@ -237,17 +240,17 @@ class Visible:
             raise UnknownName(f"value of {self.name}", text, dict.fromkeys(self.words))
         return number, number
 
-    def _measured(self, text: str, demand: Demand) -> float:
-        """A bound as a number in the column's units. Raises BadInput where it is none."""
+    def _measured(self, text: str, demand: Demand) -> tuple[float, float]:
+        """A bound as numbers in the column's units, from where to where it reaches. Raises BadInput where it is none."""
         if self.form is None:
             meant = f"{demand.sign}{text}"
             hint = f"write {self.name}={meant}" if meant in self.words else "fix them with = or !="
             raise BadInput(f"{demand}: {self.name} holds words, which have no order; {hint}")
-        number = measure(self.form, text)
+        number, last = span(self.form, text)
         if math.isnan(number):
             hint = f" (for at least, write {self.name}>=...)" if text[:1] in ("=", ">", "<") else ""
             raise BadInput(f"{demand}: {text!r} can't be compared with {self.name}, which holds {self.form.said()}{hint}")
-        return number
+        return number, last
 
 
 def measure(form: Format, text: str) -> float:
@@ -265,6 +268,14 @@ def measure(form: Format, text: str) -> float:
         if math.isfinite(whole):
             return float(whole if abs(whole - fine) < 10.0**-_FINER * max(1.0, abs(whole)) else fine)
     return math.nan
+
+
+def span(form: Format, text: str) -> tuple[float, float]:
+    """`measure`, as an interval: a day in a column that has times of day is all of it."""
+    number = measure(form, text)
+    if not isinstance(form, DateFormat) or "d" not in form.pattern or not math.isfinite(number) or math.isfinite(form.parse([text])[0]):
+        return number, number
+    return number, number + max(form.per_day, 1) - 1
 
 
 def _code(keys: np.ndarray) -> np.ndarray:
