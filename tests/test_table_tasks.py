@@ -136,6 +136,15 @@ def test_the_likeliest_is_the_commonest_word_and_the_median_of_the_numbers() -> 
     assert likeliest(draws, [True, False, True], [-1, 0, -1]).tolist() == [[0.0, 7.0, 2.0]]
 
 
+def test_rows_of_another_kind_are_refused_in_words(place: Path, tmp_path: Path) -> None:
+    model = load(place / "model")
+    with pytest.raises(BadInput, match="not from a dict"):
+        model.detect({"city": ["Bern"]})  # type: ignore[arg-type]
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match="this reads CSV only"):
+        model.impute(tmp_path / "x.parquet")
+
+
 def test_the_file_that_is_read_is_not_written_over(morelike_cli: Runner, place: Path, tmp_path: Path) -> None:
     own = write(tmp_path / "own.csv", flats(20, 9))
     before = own.read_bytes()

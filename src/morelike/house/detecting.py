@@ -132,6 +132,8 @@ def _explained(model: Infills, rows: Rows, order: np.ndarray, odd: np.ndarray, l
             usual, share = _usual(form, value, drawn[at])
             # what training never had is odder than anything that the draws can show
             share = -1.0 if odd[row, number] else share
+            if share >= 0 and usual == (value or "(empty)"):
+                continue
             found[at].append((share, {"column": name, "value": value, "usual": usual, "share": max(share, 0.0)}))
     return [[cell for _, cell in sorted(own, key=lambda pair: pair[0])[:CELLS]] for own in found]
 

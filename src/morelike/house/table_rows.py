@@ -152,7 +152,11 @@ class Rows:
         if isinstance(rows, Cells):
             names, cells, notes, name, headed = list(rows.names), rows.cells, [], "the table", True
         else:
+            if not isinstance(rows, str | Path):
+                raise BadInput(f"rows come from a CSV file or as Cells, not from a {type(rows).__name__}: write it as CSV first")
             path = Path(rows)
+            if path.suffix.lower() == ".parquet":
+                raise BadInput(f"{path.name} is Parquet; this reads CSV only: write it as CSV first")
             if not path.is_file():
                 raise BadInput(f"there is no file {path}" if not path.exists() else f"{path} is a folder; a CSV file is needed")
             sheet = read_sheet(FolderFiles(path.parent, [path.name]), path.name)
