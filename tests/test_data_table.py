@@ -20,26 +20,9 @@ from morelike.data.table_columns import CategoryColumn, NumberColumn, Unlearnt, 
 from morelike.data.table_csv import is_formula, parse_sheet, write_csv
 from morelike.data.table_dates import DateFormat
 from morelike.data.table_fresh import Fresh
-from morelike.data.table_infer import infer
 from morelike.data.table_numbers import NumberFormat, Quantiles, is_number
 from morelike.testing import check_codec
-
-
-def table(**columns: list[str]) -> Cells:
-    cells = np.empty((len(next(iter(columns.values()))), len(columns)), dtype=object)
-    for number, column in enumerate(columns.values()):
-        cells[:, number] = column
-    return Cells(tuple(columns), cells)
-
-
-def one(column: list[str], name: str = "x") -> Any:
-    """The code of one column."""
-    return infer(name, f"{name}?", column, column, 20_000)
-
-
-def back(code: Any, texts: list[str]) -> list[str]:
-    return list(code.decode(code.encode(texts)))
-
+from table_cells import back, one, table
 
 RANDOM = np.random.default_rng(5)
 PEOPLE = table(

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
 
 from morelike.core.errors import UnknownName
 from morelike.data.loader import take
-from morelike.data.table import Cells, TableCodec
+from morelike.data.table import TableCodec
 from morelike.data.table_columns import CategoryColumn, NumberColumn, Unlearnt
 from morelike.data.table_fresh import Fresh
-from morelike.data.table_infer import infer
 from morelike.data.table_numbers import NumberFormat
+from table_cells import back, one, table
 
 RANDOM = np.random.default_rng(5)
-
-
-def table(**columns: list[str]) -> Cells:
-    cells = np.empty((len(next(iter(columns.values()))), len(columns)), dtype=object)
-    for number, column in enumerate(columns.values()):
-        cells[:, number] = column
-    return Cells(tuple(columns), cells)
-
-
-def one(column: list[str], name: str = "x") -> Any:
-    """The code of one column."""
-    return infer(name, f"{name}?", column, column, 20_000)
-
-
-def back(code: Any, texts: list[str]) -> list[str]:
-    return list(code.decode(code.encode(texts)))
 
 
 @pytest.mark.parametrize(
