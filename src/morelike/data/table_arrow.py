@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib import import_module
@@ -18,6 +19,7 @@ import numpy as np
 from ..core.errors import BadInput
 from .files import READ_LIMIT, Files, guarded
 from .table_numbers import plain_number
+from .table_zones import offset_text
 
 SUFFIXES = (".parquet", ".pq")
 _NULLS = ("", "NA", "NULL", "<NA>", "#N/A", "missing", "\\N")
@@ -186,8 +188,11 @@ def _odd(pa: Any, kind: Any) -> bool:
 
 
 def _texts(pa: Any, values: Any, kind: Any) -> Any:
-    """Values of an Arrow type as texts, null where they are null; times in UTC, whole seconds without a fraction."""
+    """Values of an Arrow type as texts, null where they are null; moments of a zone as its clock shows them, with the offset from UTC."""
     types = pa.types
+    if types.is_timestamp(kind) and kind.tz is not None:
+        with suppress(pa.ArrowInvalid):
+            return _zoned(pa, values.cast(pa.timestamp("us", kind.tz)))
     if types.is_timestamp(kind):
         return _times(pa, values.cast(pa.timestamp(kind.unit)))
     if types.is_duration(kind):
@@ -199,11 +204,25 @@ def _texts(pa: Any, values: Any, kind: Any) -> Any:
     return values.cast(pa.string())
 
 
+def _zoned(pa: Any, values: Any) -> Any:
+    """Moments of a zone in millionths, such as 2020-07-06 03:46:40+02:00; of one that this machine doesn't know in UTC."""
+    compute = library("pyarrow.compute", "a column with a time zone")
+    clock = moments = values.cast(pa.timestamp("us"))
+    with suppress(pa.ArrowInvalid):
+        clock = compute.local_timestamp(values)
+    ahead = compute.subtract(clock, moments).cast(pa.duration("s")).cast(pa.int64())
+    tails = pa.array([None if one is None else offset_text(one) for one in ahead.to_pylist()], pa.string())
+    return compute.binary_join_element_wise(_clock(pa, clock), tails, "")
+
+
 def _times(pa: Any, values: Any) -> Any:
     """Moments in the coarsest unit that holds them all: days, seconds, thousandths, millionths; those finer still as whole numbers."""
     days = values.cast(pa.date32())
-    if days.cast(values.type).equals(values):
-        return days.cast(pa.string())
+    return days.cast(pa.string()) if days.cast(values.type).equals(values) else _clock(pa, values)
+
+
+def _clock(pa: Any, values: Any) -> Any:
+    """The same, never as days."""
     for unit in _UNITS:
         try:
             return values.cast(pa.timestamp(unit)).cast(pa.string())
@@ -217,6 +236,9 @@ def _values(pa: Any, texts: Any, kind: Any) -> Any:
     types = pa.types
     if types.is_timestamp(kind):
         naive = pa.timestamp(kind.unit)
+        if kind.tz is not None:
+            with suppress(pa.ArrowInvalid):
+                return texts.cast(kind)
         try:
             read = texts.cast(naive)
         except pa.ArrowInvalid:

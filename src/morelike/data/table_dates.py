@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from .table_zones import KINDS, Zone, seconds, tail_pattern, written
+
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
@@ -20,21 +22,22 @@ _DAYS = (
     "%d. %B %Y",
 )  # fmt: skip
 """In the order in which they are preferred where several fit: with slashes the month comes first, else the day."""
-_TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%3", "%H:%M:%S.%6", "%I:%M:%S %p", "%I:%M %p")
-_ZONES = ("", "Z", "+00:00", " UTC", "+0000")
+_TIMES = (
+    "%H:%M:%S", "%H:%M", "%H:%M:%S.%3", "%H:%M:%S.%6", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H:%M:%S,%3", "%H:%M:%S,%6",
+)  # fmt: skip
 _ROUGH = re.compile(
     "([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[12][0-9]{7}"
     "|[0-9]{1,2}(?:[ -]|\\. )[A-Z][a-z]{2,8}[ -][0-9]{2,4}|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4})?"
-    "((?:^|[ T])[0-9]{1,2}:[0-9]{2}.{0,20})?"
+    "(?:((?:^|, |[ T]))([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,6})?)?(?: ?[AP]M)?)(.{0,40}))?"
 )
-"""(day, time) of what may be a date."""
+"""(day, what joins them, time, tail) of what may be a date."""
 _KINDS = {
     "Y": "[12][0-9]{3}", "y": "[0-9]{2}", "m": "0[1-9]|1[0-2]", "d": "0[1-9]|[12][0-9]|3[01]", "H": "[01][0-9]|2[0-3]",
     "I": "0[1-9]|1[0-2]", "M": "[0-5][0-9]", "S": "[0-5][0-9]", "3": "[0-9]{3}", "6": "[0-9]{6}", "p": "[AP]M",
     "b": "|".join(_SHORT), "B": "|".join(_MONTHS),
-    "-m": "[1-9]|1[0-2]", "-d": "[1-9]|[12][0-9]|3[01]", "-H": "1?[0-9]|2[0-3]", "-I": "[1-9]|1[0-2]",
+    "-m": "[1-9]|1[0-2]", "-d": "[1-9]|[12][0-9]|3[01]", "-H": "1?[0-9]|2[0-3]", "-I": "[1-9]|1[0-2]", **KINDS,
 }  # fmt: skip
-_TOKEN = re.compile("(%-?[A-Za-z0-9])")
+_TOKEN = re.compile("(%[-:]?[A-Za-z0-9])")
 _WIDTH = {"Y": 4, "3": 3, "6": 6}
 _UNITS = {"day": 1, "second": 86_400, "microsecond": 86_400_000_000}
 _SAMPLE = 200
@@ -72,10 +75,12 @@ def _likely(texts: Sequence[str]) -> list[str]:
         match = _ROUGH.fullmatch(text)
         if match is None or not text:
             continue
-        day, time = match[1] or "", match[2] or ""
-        joint = time[:1] if time[:1] in (" ", "T") else ""
-        times = [f"{joint}{pattern}{zone}" for one in _TIMES for pattern in _both(one) for zone in _ZONES] if time else [""]
-        fit = [(number, pattern) for number, pattern in enumerate(times) if _compiled(pattern)[0].fullmatch(time)]
+        day, joint, time = match[1] or "", match[2] or "", match[3] or ""
+        tail = tail_pattern(match[4] or "")
+        if tail is None:
+            continue
+        times = [f"{joint}{pattern}" for one in _TIMES for pattern in _both(one)] if time else [""]
+        fit = [(number, pattern + tail) for number, pattern in enumerate(times) if _compiled(pattern)[0].fullmatch(joint + time)]
         for row, before in enumerate(days if day else [""]):
             if _compiled(before)[0].fullmatch(day):
                 found |= {(row, number, before + after) for number, after in fit}
@@ -94,6 +99,8 @@ class DateFormat:
     others: tuple[str, ...] = ()
     guessed: bool = False
     """Whether days and months could as well stand the other way round."""
+    zone: Zone | None = None
+    """Where cells say how far their clock is ahead of UTC. Then numbers count moments, and the grid is the clock's."""
 
     @classmethod
     def find(cls, texts: Sequence[str]) -> Self | None:
@@ -118,12 +125,25 @@ class DateFormat:
             return None
         patterns = "".join(found)
         unit = "microsecond" if "%3" in patterns or "%6" in patterns else "second" if "%M" in patterns else "day"
-        return cls(found[0], unit, others=tuple(found[1:]), guessed=guessed).on_grid(texts)
+        return cls(found[0], unit, others=tuple(found[1:]), guessed=guessed)._in_zone(texts).on_grid(texts)
+
+    def _in_zone(self, texts: Sequence[str]) -> Self:
+        """The same with the zone that dates among `texts` say."""
+        clock, tails = self._clock(texts)
+        rows = [row for row, tail in enumerate(tails) if tail]
+        if not rows:
+            return self
+        ahead = [seconds(tails[row]) for row in rows]
+        names = [tails[row] for row in rows if tails[row].isalpha()]
+        zone = Zone.learn(clock[rows] // self._per_second - np.array(ahead), ahead, names)
+        # UTC by one name is a part of the pattern
+        own = self.pattern.replace("%Z", names[0]) if len({*tails}) == 1 and zone.offsets == (0,) else self.pattern
+        return replace(self, pattern=own, zone=zone)
 
     def on_grid(self, texts: Sequence[str]) -> Self:
         """The same with the coarsest grid on which all dates among `texts` lie."""
         values = self.parse(texts)
-        counted = np.unique(values[np.isfinite(values)]).astype(np.int64)
+        counted = np.unique(self._shown(values[np.isfinite(values)].astype(np.int64)))
         if len(counted) < 10:
             return self
         step = int(np.gcd.reduce(np.diff(counted)))
@@ -134,24 +154,55 @@ class DateFormat:
         """Units in a day."""
         return _UNITS[self.unit]
 
+    @property
+    def rises(self) -> bool:
+        """Whether all cells are written by one pattern and one clock."""
+        return not self.others and (self.zone is None or len({*self.zone.offsets, *self.zone.others}) == 1)
+
+    @property
+    def _per_second(self) -> int:
+        return max(1, self.per_day // 86_400)
+
     def parse(self, texts: Sequence[str]) -> np.ndarray:
-        out = np.full(len(texts), np.nan)
+        clock, tails = self._clock(texts)
+        if self.zone is None:
+            return clock
+        known = np.isfinite(clock)
+        # a clock that doesn't say where it stands is the column's own
+        ahead = self.zone.of_clock(np.where(known, clock, 0).astype(np.int64) // self._per_second)
+        told = [row for row, tail in enumerate(tails) if tail]
+        ahead[told] = [seconds(tails[row]) for row in told]
+        return clock - ahead * self._per_second
+
+    def _shown(self, values: np.ndarray) -> np.ndarray:
+        """(N,) int64: what the column's clock shows at moments (N,)."""
+        return values if self.zone is None else values + self.zone.at(values // self._per_second) * self._per_second
+
+    def _moment(self, clock: np.ndarray) -> np.ndarray:
+        """The inverse of `_shown`."""
+        return clock if self.zone is None else clock - self.zone.of_clock(clock // self._per_second) * self._per_second
+
+    def _clock(self, texts: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+        """((N,) float64 units since 1970 that the cells show, NaN for what is no date; the N offsets beside them, "" for none)."""
+        out, tails = np.full(len(texts), np.nan), [""] * len(texts)
         left = np.arange(len(texts))
         for pattern in (self.pattern, *self.others):
             expression, letters = _compiled(pattern)
             matches = [expression.fullmatch(texts[row]) for row in left.tolist()]
             rows = np.array([row for row, match in zip(left.tolist(), matches, strict=True) if match], dtype=np.int64)
             if len(rows):
-                groups = zip(*(match.groups() for match in matches if match), strict=True)
-                out[rows] = self._counted(dict(zip(letters, groups, strict=True)))
+                groups = dict(zip(letters, zip(*(match.groups() for match in matches if match), strict=True), strict=True))
+                out[rows] = self._counted(groups)
+                for row, tail in zip(rows.tolist(), groups.get("z", groups.get("Z", ())), strict=False):
+                    tails[row] = tail
             left = left[np.isnan(out[left])]
             if not len(left):
                 break
-        return out
+        return out, tails
 
     def _counted(self, groups: Mapping[str, Sequence[str]]) -> np.ndarray:
         """(N,) float64 units since 1970 from the tokens' texts; NaN for a day that its month doesn't have."""
-        number = {letter: np.array(list(map(int, texts)), dtype=np.int64) for letter, texts in groups.items() if letter not in "bBp"}
+        number = {letter: np.array(list(map(int, texts)), dtype=np.int64) for letter, texts in groups.items() if letter not in "bBpzZ"}
         count = len(next(iter(groups.values())))
         zero, one = np.zeros(count, np.int64), np.ones(count, np.int64)
         year = number.get("Y", one * 1970)
@@ -174,11 +225,18 @@ class DateFormat:
         return np.where(days.astype("datetime64[M]") == months, counted.astype(np.float64), np.nan)
 
     def snap(self, values: np.ndarray) -> np.ndarray:
-        snapped: np.ndarray = np.rint((values - self.offset) / self.step) * self.step + self.offset
-        return snapped
+        clock = values if self.zone is None else self._shown(np.nan_to_num(np.rint(values)).astype(np.int64))
+        snapped: np.ndarray = np.rint((clock - self.offset) / self.step) * self.step + self.offset
+        return snapped if self.zone is None else self._moment(snapped.astype(np.int64)).astype(np.float64)
+
+    def up(self, values: np.ndarray) -> np.ndarray:
+        """(N,) int64 moved up to the column's grid."""
+        clock = self._shown(values)
+        return self._moment(self.offset - (-(clock - self.offset) // self.step) * self.step)
 
     def write(self, values: np.ndarray) -> list[str]:
-        counted = values.astype(np.int64)
+        moments = values.astype(np.int64)
+        counted = self._shown(moments)
         scale = _UNITS[self.unit]
         days = (counted // scale).astype("datetime64[D]")
         within = counted % scale * (86_400_000_000 // scale)
@@ -200,6 +258,9 @@ class DateFormat:
             elif letter in names:
                 form += "%s"
                 columns.append([names[letter][number - 1] for number in month.tolist()])
+            elif letter in "zZ":
+                form += "%s"
+                columns.append(self._tails(piece, (counted - moments) // self._per_second))
             elif letter == "p":
                 form += "%s"
                 columns.append(["PM" if number >= 43_200 else "AM" for number in seconds.tolist()])
@@ -208,13 +269,21 @@ class DateFormat:
                 columns.append(parts[letter].tolist())
         return [form % row for row in zip(*columns, strict=True)]
 
+    def _tails(self, token: str, ahead: np.ndarray) -> list[str]:
+        """Offsets (N,) as the column writes them."""
+        names = {} if self.zone is None else dict(self.zone.names)
+        shown = {one: written(one, token, names) for one in np.unique(ahead).tolist()}
+        return [shown[one] for one in ahead.tolist()]
+
     def said(self) -> str:
         words = f"dates written as {self.pattern}" if "d" in self.pattern else f"times written as {self.pattern}"
         count, name = _NAMED.get(self.step * _UNITS["microsecond"] // _UNITS[self.unit], (self.step, self.unit))
-        return f"{words}, to the {name}" if count == 1 else f"{words}, to {count:,} {name}s"
+        at = "" if self.zone is None else f", at {self.zone.said()}"
+        return f"{words}, to the {name}{at}" if count == 1 else f"{words}, to {count:,} {name}s{at}"
 
     def caveat(self) -> str:
         guess = "; whether the day or the month comes first can't be told from them" if self.guessed else ""
+        guess += "" if self.zone is None else self.zone.caveat()
         others = ", ".join(self.others)
         return guess + (f"; dates of training that are written as {others} stay so, new ones never are" if self.others else "")
 
@@ -224,4 +293,5 @@ class DateFormat:
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         own = {key: value for key, value in state.items() if key != "kind"}
-        return cls(**{**own, "others": tuple(map(str, own["others"]))})
+        zone = None if own.get("zone") is None else Zone.restore(own["zone"])
+        return cls(**{**own, "others": tuple(map(str, own["others"])), "zone": zone})

@@ -75,6 +75,8 @@ class Scale:
     def up(self, values: np.ndarray) -> np.ndarray:
         """(N,) int64 in units of the rule, moved up to the next that the column can write."""
         own = -(-values // self.times)
+        if isinstance(self.form, DateFormat):
+            return self.form.up(own) * self.times
         grid = self.form.offset - (-(own - self.form.offset) // self.form.step) * self.form.step
         found: np.ndarray = grid * self.times
         return found

@@ -85,7 +85,7 @@ class _Facts:
         self.taken: Taken | None = Taken() if fresh is not None and self.counter is None else None
         form = code.form if isinstance(code, NumberColumn) else None
         plain = isinstance(form, NumberFormat) and form.is_plain
-        rising = isinstance(form, DateFormat) and not form.others and form.pattern.startswith(_RISING)
+        rising = isinstance(form, DateFormat) and form.rises and form.pattern.startswith(_RISING)
         self._form = form if plain or rising else None
 
     def see(self, texts: Sequence[str], chosen: Sequence[bool]) -> None:
