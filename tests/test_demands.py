@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from morelike.core.abilities import Allowed, Among, Within
 from morelike.core.errors import BadInput, MorelikeError, Refused, UnknownName
 from morelike.data.table import Cells, TableCodec
-from morelike.data.table_demands import Demand, Visible, boxes_of, measure, read_demand
+from morelike.data.table_demands import Demand, Visible, boxes_of, read_demand
 from morelike.data.table_numbers import NumberFormat
+from morelike.data.table_read import measure
 
 NAMES = ("id", "age", "age group", "income", "price", "seen", "gain", "rooms", "length", "town")
 

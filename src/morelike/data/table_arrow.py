@@ -26,6 +26,9 @@ _NULLS = ("", "NA", "NULL", "<NA>", "#N/A", "missing", "\\N")
 """The first of these that no text of a column is stands for its nulls."""
 _EPOCH = "1970-01-01 "
 _UNITS = ("s", "ms", "us")
+_LONG = {"d": 86_400 * 10**9, "h": 3600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
+"""Units of durations in billionths of a second, the coarsest first."""
+_NANO = {unit: _LONG[unit] for unit in (*_UNITS, "ns")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ def _texts(pa: Any, values: Any, kind: Any) -> Any:
     if types.is_timestamp(kind):
         return _times(pa, values.cast(pa.timestamp(kind.unit)))
     if types.is_duration(kind):
-        return values.cast(pa.int64()).cast(pa.string())
+        return _durations(pa, values)
     if types.is_date(kind):
         return values.cast(pa.date32()).cast(pa.string())
     if types.is_null(kind):
@@ -231,6 +234,27 @@ def _clock(pa: Any, values: Any) -> Any:
     return values.cast(pa.int64()).cast(pa.string())
 
 
+def _durations(pa: Any, values: Any) -> Any:
+    """Durations as whole numbers of the coarsest unit that holds them all, with its name: 90 min."""
+    compute = library("pyarrow.compute", "a column of durations")
+    counted = values.cast(pa.int64())
+    known = counted.drop_null().to_numpy(zero_copy_only=False)
+    long = _NANO[values.type.unit]
+    name, unit = next((name, unit) for name, unit in _LONG.items() if unit <= long or not (known % (unit // long)).any())
+    return compute.binary_join_element_wise(compute.divide(counted, max(1, unit // long)).cast(pa.string()), f" {name}", "")
+
+
+def _long(pa: Any, texts: Any, kind: Any) -> Any:
+    """The inverse of `_durations`; numbers without a unit are counted in the type's own."""
+    found = []
+    for text in texts.to_pylist():
+        number, _, name = (text or "").partition(" ")
+        if text is not None and (not number.lstrip("-").isdigit() or (name and name not in _LONG)):
+            raise pa.ArrowInvalid(f"{text!r} is no duration")
+        found.append(None if text is None else int(number) * (_LONG[name] if name else _NANO[kind.unit]) // _NANO[kind.unit])
+    return pa.array(found, pa.int64()).cast(kind)
+
+
 def _values(pa: Any, texts: Any, kind: Any) -> Any:
     """The inverse of `_texts`. Raises ArrowInvalid where a text is no such value."""
     types = pa.types
@@ -245,7 +269,7 @@ def _values(pa: Any, texts: Any, kind: Any) -> Any:
             read = texts.cast(pa.int64()).cast(naive)
         return read if kind.tz is None else read.cast(pa.int64()).cast(kind)
     if types.is_duration(kind):
-        return texts.cast(pa.int64()).cast(kind)
+        return _long(pa, texts, kind)
     if types.is_time(kind):
         days = sys.modules["pyarrow.compute"].binary_join_element_wise(_EPOCH, texts, "")
         return days.cast(pa.timestamp(kind.unit)).cast(kind)

@@ -23,7 +23,11 @@ MISSING = frozenset([
 """Cells that mean that there is no value; spaces around them don't count. "None" and "none" may be values."""
 _SHOWN = 4
 _QUANTILES = ("values", "below", "upto", "often")
-_BOOLEAN = (("0", "1"), ("f", "t"), ("false", "true"), ("n", "y"), ("no", "yes"), ("off", "on"))
+TRUTH = {
+    "0": False, "1": True, "f": False, "t": True, "false": False, "true": True, "n": False, "y": True, "no": False, "yes": True,
+    "off": False, "on": True, "nein": False, "ja": True, "non": False, "oui": True, "falsch": False, "wahr": True, "si": True, "sí": True,
+}  # fmt: skip
+"""Words, in small letters, that say yes or no."""
 
 
 def is_missing(text: str) -> bool:
@@ -159,7 +163,8 @@ class CategoryColumn(ColumnCode):
         real = [value for value in self.values if not is_missing(value)]
         order = np.argsort(-self.counts, kind="stable")[:_SHOWN].tolist()
         shown = ", ".join(f"{label(self.values[row])} {self.counts[row] / total:.0%}" for row in order)
-        what = "boolean" if tuple(sorted(value.lower() for value in real)) in _BOOLEAN else f"{len(self.values):,} categories"
+        truths = {TRUTH.get(value.strip().lower()) for value in real}
+        what = "boolean" if truths == {False, True} else f"{len(self.values):,} categories"
         if self.form is not None:
             what = f"{len(real):,} different {'dates' if isinstance(self.form, DateFormat) else 'numbers'}, coded as categories"
         gone = sum(int(count) for value, count in zip(self.values, self.counts, strict=True) if is_missing(value)) / total

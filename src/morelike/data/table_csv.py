@@ -20,7 +20,7 @@ import numpy as np
 from ..core.errors import BadInput
 from .files import READ_LIMIT, Files
 from .table_columns import is_missing
-from .table_numbers import is_number
+from .table_numbers import is_number, is_quantity
 from .text_files import plain_name, read_text
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -272,7 +272,7 @@ def shown_rows(count: int, lines: Sequence[str]) -> str:
 
 def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would run a cell: it begins with = + - @ and is neither a number nor dashes alone."""
-    return bool(_FORMULA.match(cell)) and not is_number(cell) and bool(cell.strip("-"))
+    return bool(_FORMULA.match(cell)) and not is_quantity(cell) and bool(cell.strip("-"))
 
 
 def write_csv(names: Sequence[str], cells: np.ndarray, path: Path, delimiter: str = ",") -> None:

@@ -178,8 +178,8 @@ class DateFormat:
         """(N,) int64: what the column's clock shows at moments (N,)."""
         return values if self.zone is None else values + self.zone.at(values // self._per_second) * self._per_second
 
-    def _moment(self, clock: np.ndarray) -> np.ndarray:
-        """The inverse of `_shown`."""
+    def moment(self, clock: np.ndarray) -> np.ndarray:
+        """(N,) moments at which the column's clock shows these; of an hour that comes twice the first."""
         return clock if self.zone is None else clock - self.zone.of_clock(clock // self._per_second) * self._per_second
 
     def _clock(self, texts: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -227,12 +227,13 @@ class DateFormat:
     def snap(self, values: np.ndarray) -> np.ndarray:
         clock = values if self.zone is None else self._shown(np.nan_to_num(np.rint(values)).astype(np.int64))
         snapped: np.ndarray = np.rint((clock - self.offset) / self.step) * self.step + self.offset
-        return snapped if self.zone is None else self._moment(snapped.astype(np.int64)).astype(np.float64)
+        return snapped if self.zone is None else self.moment(snapped.astype(np.int64)).astype(np.float64)
 
     def up(self, values: np.ndarray) -> np.ndarray:
         """(N,) int64 moved up to the column's grid."""
         clock = self._shown(values)
-        return self._moment(self.offset - (-(clock - self.offset) // self.step) * self.step)
+        found: np.ndarray = self.moment(self.offset - (-(clock - self.offset) // self.step) * self.step)
+        return found
 
     def write(self, values: np.ndarray) -> list[str]:
         moments = values.astype(np.int64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,11 +19,10 @@ from .table import TableCodec
 from .table_columns import CategoryColumn, NumberColumn, is_missing, label
 from .table_dates import DateFormat
 from .table_numbers import CLIP, Format, NumberFormat
+from .table_read import alike, span
 
 SIGNS = (">=", "<=", "!=", "=", ">", "<")
 _FURTHEST = int(np.float32(CLIP + 1).view(np.int32))
-_FINER = 6
-"""Decimals of a bound beyond those of its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +211,8 @@ class Visible:
                 words.add(part)
             elif is_missing(part):
                 words |= self._gaps(demand)
+            elif same := alike(part, self.words):
+                words.update(same)
             elif ".." in part and self.form is not None:
                 low, high = (side.strip() for side in part.split("..", 1))
                 spans.append((self._measured(low, demand)[0] if low else -np.inf, self._measured(high, demand)[1] if high else np.inf))
@@ -226,8 +227,8 @@ class Visible:
         return gone
 
     def _value(self, text: str) -> tuple[float, float]:
-        """The interval of one number, or of a whole day. Raises UnknownName or BadInput where the model can't write it, with the nearest
-        that it can."""
+        """The interval of one number, or of a whole day or minute. Raises UnknownName or BadInput where the model can't write it, with
+        the nearest that it can."""
         number, last = (math.nan, math.nan) if self.form is None else span(self.form, text)
         if last > number:
             return number, last
@@ -251,31 +252,6 @@ class Visible:
             hint = f" (for at least, write {self.name}>=...)" if text[:1] in ("=", ">", "<") else ""
             raise BadInput(f"{demand}: {text!r} can't be compared with {self.name}, which holds {self.form.said()}{hint}")
         return number, last
-
-
-def measure(form: Format, text: str) -> float:
-    """A number or a date that a person wrote, in a column's units and not rounded to them; NaN for anything else.
-
-    Beside the column's own format, plain numbers and dates like 2024-05-31 are read.
-    """
-    if isinstance(form, DateFormat):
-        iso = replace(form, pattern="%Y-%m-%d", others=()) if "d" in form.pattern else form
-        return float(np.nan_to_num(form.parse([text])[0], nan=iso.parse([text])[0]))
-    assert isinstance(form, NumberFormat)
-    finer = 0 if form.digits else _FINER
-    for own in (form, NumberFormat(decimals=form.decimals, digits=form.digits)):
-        whole, fine = own.parse([text])[0], replace(own, decimals=own.decimals + finer).parse([text])[0] / 10.0**finer
-        if math.isfinite(whole):
-            return float(whole if abs(whole - fine) < 10.0**-_FINER * max(1.0, abs(whole)) else fine)
-    return math.nan
-
-
-def span(form: Format, text: str) -> tuple[float, float]:
-    """`measure`, as an interval: a day in a column that has times of day is all of it."""
-    number = measure(form, text)
-    if not isinstance(form, DateFormat) or "d" not in form.pattern or not math.isfinite(number) or math.isfinite(form.parse([text])[0]):
-        return number, number
-    return number, number + max(form.per_day, 1) - 1
 
 
 def _code(keys: np.ndarray) -> np.ndarray:

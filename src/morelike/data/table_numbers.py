@@ -30,7 +30,9 @@ _CURRENCIES = (
     "AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|USD|ZAR"
 )
 """The codes of ISO 4217 for the currencies that are traded most."""
-_BEFORE, _AFTER = rf"((?:[$€£¥₹\s]|{_CURRENCIES})*)", rf"((?:[%°€$£¥₹\s]|{_CURRENCIES})*)"
+_BEFORE, _AFTER = rf"((?:[$€£¥₹\s]|{_CURRENCIES})*)", rf"((?:[%‰°€$£¥₹\s]|{_CURRENCIES})*)"
+_UNIT = r"(\s?(?:[^\W\d_]|[%‰°µ])(?:[^\W\d_]|[%°/²³.]){0,11})"
+"""What may follow a number too where most have it: a unit, such as kg, km/h or m²."""
 _PLACES: dict[tuple[str | Any, ...], str] = {
     ("-", "", "", ""): "before", ("", "-", "", ""): "after", ("", "", "-", ""): "behind", ("(", "", "", ")"): "around",
     ("(", "", ")", ""): "around", ("", "(", ")", ""): "inside",
@@ -67,23 +69,29 @@ class Format(Protocol):
         """JSON values."""
 
 
-@lru_cache(maxsize=32)
-def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+@lru_cache(maxsize=64)
+def _pattern(decimal: str, thousands: str, after: str) -> re.Pattern[str]:
     point = re.escape(decimal)
     whole = rf"(?:[1-9][0-9]{{0,2}}(?:{re.escape(thousands)}[0-9]{{3}})+|[0-9]+)" if thousands else "[0-9]+"
     exponent = "(?:[eE][-+]?[0-9]{1,3})?" if decimal == "." and not thousands else ""
-    return re.compile(rf"([-+(]?){_BEFORE}([-+(]?)((?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){exponent})([-)]?){_AFTER}([)]?)")
+    return re.compile(rf"([-+(]?){_BEFORE}([-+(]?)((?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){exponent})([-)]?){after}([)]?)")
 
 
-def _read(text: str, decimal: str, thousands: str) -> re.Match[str] | None:
-    """The groups (sign, prefix, sign, digits, sign, suffix, sign) of a number; None where a text is none."""
-    match = _pattern(decimal, thousands).fullmatch(text.replace(_MINUS, "-"))
+def _read(text: str, decimal: str, thousands: str, units: bool = False) -> re.Match[str] | None:
+    """The groups (sign, prefix, sign, digits, sign, suffix, sign) of a number, `units`: or one with a unit; None where a text is none."""
+    text = text.replace(_MINUS, "-")
+    match = _pattern(decimal, thousands, _AFTER).fullmatch(text) or (_pattern(decimal, thousands, _UNIT).fullmatch(text) if units else None)
     return match if match and match.group(1, 3, 5, 7) in _PLACES else None
 
 
 def is_number(text: str) -> bool:
     """Whether a cell is a number in any of the formats that are known."""
     return any(_read(text, *tried) for tried in _TRIED)
+
+
+def is_quantity(text: str) -> bool:
+    """Whether a cell is a number, perhaps with a unit."""
+    return any(_read(text, *tried, units=True) for tried in _TRIED)
 
 
 def plain_number(text: str) -> bool:
@@ -123,13 +131,13 @@ class NumberFormat:
         sample = texts[:: max(1, len(texts) // _SAMPLE)]
         counts: dict[tuple[str, str], int] = {}
         for tried in sorted(_TRIED, key=lambda signs: signs[0] != ",") if comma else _TRIED:
-            counts[tried] = sum(_read(text, *tried) is not None for text in sample)
+            counts[tried] = sum(_read(text, *tried, units=True) is not None for text in sample)
             if counts[tried] == len(sample):
                 break
         decimal, thousands = best = max(counts, key=lambda tried: counts[tried])
         if counts[best] * 2 < len(sample) or not counts[best]:
             return None
-        read = [match for text in texts if (match := _read(text, decimal, thousands))]
+        read = [match for text in texts if (match := _read(text, decimal, thousands, units=True))]
         (prefix, suffix), _ = Counter(match.group(2, 6) for match in read).most_common(1)[0]
         found = [match for match in read if match.group(2, 6) == (prefix, suffix)]
         bare = replace(cls(decimal, thousands, prefix, suffix), **_signs(found, any(_MINUS in text for text in sample)))
@@ -189,7 +197,7 @@ class NumberFormat:
         return out
 
     def _one(self, text: str) -> float:
-        match = _read(text, self.decimal, self.thousands)
+        match = _read(text, self.decimal, self.thousands, units=self.suffix != "")
         if match is None or match.group(2, 6) != (self.prefix, self.suffix):
             return math.nan
         signs = match.group(1, 3, 5, 7)

@@ -20,6 +20,7 @@ from .table_columns import ColumnCode, is_missing
 from .table_dates import DateFormat
 from .table_infer import format_of
 from .table_numbers import Format, NumberFormat
+from .table_read import measure
 from .table_rules import Columns, Rule, Rules, columns_of, free_name
 from .table_rules_file import Facts, Range, RulesFile, read_facts, read_rules
 from .table_rules_map import Determined, Together
@@ -190,10 +191,8 @@ def _limit(one: Range, value: float | datetime | date | str, form: Format) -> fl
         return float(Decimal(repr(value)) * (1 if form.digits else 10**form.decimals))
     if isinstance(form, DateFormat) and not isinstance(value, float):
         text = value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M:%S}"
-        plain = [replace(form, pattern=pattern, others=()) for pattern in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%H:%M")]
-        found = [number for tried in (form, *plain) if not math.isnan(number := float(tried.parse([text])[0]))]
-        if found:
-            return found[0]
+        if not math.isnan(number := measure(form, text)):
+            return number
     what = "dates" if isinstance(form, DateFormat) else "numbers"
     raise BadInput(f"the rules give {one.column}, which holds {what}, the limit {value!r}, which is none.")
 

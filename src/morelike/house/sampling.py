@@ -15,6 +15,7 @@ from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.spec import Row, Tokens, lift_all
+from ..data.table_read import as_typed
 from .recipe import build_settings
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
         return torch.from_numpy(np.asarray(codec.encode([[number]])))
     names = getattr(codec, "names", ())
     if not isinstance(value, str) or value not in names:
-        value = str(value)
+        value = value if isinstance(value, str) else as_typed(value, names, None)
         if value not in names:
             raise UnknownName(name, value, names)
     return torch.from_numpy(np.asarray(codec.encode([value])))

@@ -19,8 +19,9 @@ from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..data.table import TableCodec
 from ..data.table_columns import NumberColumn
-from ..data.table_demands import Demand, Visible, measure, read_demand
+from ..data.table_demands import Demand, Visible, read_demand
 from ..data.table_numbers import NumberFormat
+from ..data.table_read import measure
 from . import asking
 from .package import Package
 from .sampling import conditions_for, draw

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from ..core.abilities import Allowed, Narrowed, Narrows
+from ..core.contract import Codec
 from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..data.table import TableCodec
 from ..data.table_demands import Demand, Visible, boxes_of, read_demand
+from ..data.table_read import as_typed
 from . import able
 from .package import Package
 
@@ -36,13 +38,23 @@ def split(package: Package, where: Where | None) -> tuple[dict[str, Any], list[D
     codec, own = package.codec, package.conditions
     names = codec.names if isinstance(codec, TableCodec) else ()
     if isinstance(where, Mapping):
-        there = {name: value for name, value in where.items() if name in names and name not in own}
-        return {name: value for name, value in where.items() if name not in there}, [Demand(name, "=", str(there[name])) for name in there]
+        # labels of frames may be no texts
+        asked = {name if isinstance(name, str) else str(name): value for name, value in where.items()}
+        there = {name: value for name, value in asked.items() if name in names and name not in own}
+        others = {name: value for name, value in asked.items() if name not in there}
+        return others, [_equal(codec, name, value) for name, value in there.items()]
     demands = [read_demand(text, dict.fromkeys([*own, *names])) for text in ([where] if isinstance(where, str) else where or ())]
     for demand in demands:
         if demand.column in own and demand.sign != "=":
             raise BadInput(f"{demand}: a condition takes one value, as in {demand.column}=...")
     return {one.column: one.value for one in demands if one.column in own}, [one for one in demands if one.column not in own]
+
+
+def _equal(codec: Codec, name: str, value: Any) -> Demand:
+    """That a column has a value, which may be an object of Python: a truth value, a date, a number."""
+    assert isinstance(codec, TableCodec)
+    visible = Visible(codec, name)
+    return Demand(name, "=", as_typed(value, visible.words, visible.form))
 
 
 class Given:
