@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.errors import BadInput
 from .files import READ_LIMIT, Files, guarded
+from .table_labels import KEY, labelled, noted
 from .table_numbers import plain_number
 from .table_zones import offset_text
 
@@ -26,9 +27,9 @@ _NULLS = ("", "NA", "NULL", "<NA>", "#N/A", "missing", "\\N")
 """The first of these that no text of a column is stands for its nulls."""
 _EPOCH = "1970-01-01 "
 _UNITS = ("s", "ms", "us")
-_LONG = {"d": 86_400 * 10**9, "h": 3600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
+DURATIONS = {"d": 86_400 * 10**9, "h": 3600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 """Units of durations in billionths of a second, the coarsest first."""
-_NANO = {unit: _LONG[unit] for unit in (*_UNITS, "ns")}
+_NANO = {unit: DURATIONS[unit] for unit in (*_UNITS, "ns")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,15 @@ def arrow_of(frame: Any) -> tuple[Any, str, list[str]]:
     if origin != "pandas":
         make = getattr(frame, "to_arrow", None) or (lambda: pa.table(frame))
         return make(), "polars" if origin == "polars" else "pyarrow", []
-    twice = [str(name) for name in frame.columns[frame.columns.duplicated()]]
-    if twice:
+    names = list(map(str, frame.columns))
+    if twice := [name for number, name in enumerate(names) if name in names[:number]]:
         raise BadInput(f"the data frame has two columns called {twice[0]!r}; a table needs names that are all different.")
     index, notes = frame.index, []
     if index.name is not None or index.nlevels > 1 or not (index == np.arange(len(index))).all():
         notes.append("the data frame's index is no part of the table; frame.reset_index() makes it a column")
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False), "pandas", notes
+        table = pa.Table.from_pandas(frame.set_axis(names, axis=1), preserve_index=False)
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), **noted(frame)}), "pandas", notes
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         why = "; ".join(map(str, error.args))
         raise BadInput(f"the data frame can't be read: {why}. A column holds one type of values; make it text with astype(str).") from error
@@ -174,8 +176,8 @@ def _marks() -> Sequence[str]:
 
 
 def _pandas_only(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes] | None:
-    """Of a schema's notes those by which pandas finds its own types again."""
-    return {b"pandas": metadata[b"pandas"]} if metadata and b"pandas" in metadata else None
+    """Of a schema's notes those by which pandas finds its own types and labels again."""
+    return {key: note for key, note in (metadata or {}).items() if key in (b"pandas", KEY)} or None
 
 
 def _odd(pa: Any, kind: Any) -> bool:
@@ -240,7 +242,7 @@ def _durations(pa: Any, values: Any) -> Any:
     counted = values.cast(pa.int64())
     known = counted.drop_null().to_numpy(zero_copy_only=False)
     long = _NANO[values.type.unit]
-    name, unit = next((name, unit) for name, unit in _LONG.items() if unit <= long or not (known % (unit // long)).any())
+    name, unit = next((name, unit) for name, unit in DURATIONS.items() if unit <= long or not (known % (unit // long)).any())
     return compute.binary_join_element_wise(compute.divide(counted, max(1, unit // long)).cast(pa.string()), f" {name}", "")
 
 
@@ -249,9 +251,9 @@ def _long(pa: Any, texts: Any, kind: Any) -> Any:
     found = []
     for text in texts.to_pylist():
         number, _, name = (text or "").partition(" ")
-        if text is not None and (not number.lstrip("-").isdigit() or (name and name not in _LONG)):
+        if text is not None and (not number.lstrip("-").isdigit() or (name and name not in DURATIONS)):
             raise pa.ArrowInvalid(f"{text!r} is no duration")
-        found.append(None if text is None else int(number) * (_LONG[name] if name else _NANO[kind.unit]) // _NANO[kind.unit])
+        found.append(None if text is None else int(number) * (DURATIONS[name] if name else _NANO[kind.unit]) // _NANO[kind.unit])
     return pa.array(found, pa.int64()).cast(kind)
 
 
@@ -353,7 +355,7 @@ def give_back(types: ArrowTypes, names: Sequence[str], cells: np.ndarray) -> Any
     table = from_cells(types, names, cells)
     if types.origin == "pandas":
         library("pandas", "a data frame")
-        return table.to_pandas()
+        return labelled(table.to_pandas(), table.schema.metadata)
     if types.origin == "polars":
         return library("polars", "a data frame of polars").from_arrow(table)
     return table

@@ -16,10 +16,11 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _SHORT = tuple(month[:3] for month in _MONTHS)
+_WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y",
     "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%y", "%d. %b %Y",
-    "%d. %B %Y",
+    "%d. %B %Y", "%a, %d %b %Y",
 )  # fmt: skip
 """In the order in which they are preferred where several fit: with slashes the month comes first, else the day."""
 _TIMES = (
@@ -27,14 +28,14 @@ _TIMES = (
 )  # fmt: skip
 _ROUGH = re.compile(
     "([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[12][0-9]{7}"
-    "|[0-9]{1,2}(?:[ -]|\\. )[A-Z][a-z]{2,8}[ -][0-9]{2,4}|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4})?"
+    "|(?:[MTWFS][a-z]{2}, )?[0-9]{1,2}(?:[ -]|\\. )[A-Z][a-z]{2,8}[ -][0-9]{2,4}|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4})?"
     "(?:((?:^|, |[ T]))([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,6})?)?(?: ?[AP]M)?)(.{0,40}))?"
 )
 """(day, what joins them, time, tail) of what may be a date."""
 _KINDS = {
     "Y": "[12][0-9]{3}", "y": "[0-9]{2}", "m": "0[1-9]|1[0-2]", "d": "0[1-9]|[12][0-9]|3[01]", "H": "[01][0-9]|2[0-3]",
     "I": "0[1-9]|1[0-2]", "M": "[0-5][0-9]", "S": "[0-5][0-9]", "3": "[0-9]{3}", "6": "[0-9]{6}", "p": "[AP]M",
-    "b": "|".join(_SHORT), "B": "|".join(_MONTHS),
+    "a": "|".join(_WEEK), "b": "|".join(_SHORT), "B": "|".join(_MONTHS),
     "-m": "[1-9]|1[0-2]", "-d": "[1-9]|[12][0-9]|3[01]", "-H": "1?[0-9]|2[0-3]", "-I": "[1-9]|1[0-2]", **KINDS,
 }  # fmt: skip
 _TOKEN = re.compile("(%[-:]?[A-Za-z0-9])")
@@ -137,7 +138,7 @@ class DateFormat:
         names = [tails[row] for row in rows if tails[row].isalpha()]
         zone = Zone.learn(clock[rows] // self._per_second - np.array(ahead), ahead, names)
         # UTC by one name is a part of the pattern
-        own = self.pattern.replace("%Z", names[0]) if len({*tails}) == 1 and zone.offsets == (0,) else self.pattern
+        own = self.pattern.replace("%Z", names[0]) if names and len({*tails}) == 1 and zone.offsets == (0,) else self.pattern
         return replace(self, pattern=own, zone=zone)
 
     def on_grid(self, texts: Sequence[str]) -> Self:
@@ -172,7 +173,8 @@ class DateFormat:
         ahead = self.zone.of_clock(np.where(known, clock, 0).astype(np.int64) // self._per_second)
         told = [row for row, tail in enumerate(tails) if tail]
         ahead[told] = [seconds(tails[row]) for row in told]
-        return clock - ahead * self._per_second
+        moments: np.ndarray = clock - ahead * self._per_second
+        return moments
 
     def _shown(self, values: np.ndarray) -> np.ndarray:
         """(N,) int64: what the column's clock shows at moments (N,)."""
@@ -202,7 +204,7 @@ class DateFormat:
 
     def _counted(self, groups: Mapping[str, Sequence[str]]) -> np.ndarray:
         """(N,) float64 units since 1970 from the tokens' texts; NaN for a day that its month doesn't have."""
-        number = {letter: np.array(list(map(int, texts)), dtype=np.int64) for letter, texts in groups.items() if letter not in "bBpzZ"}
+        number = {letter: np.array(list(map(int, texts)), dtype=np.int64) for letter, texts in groups.items() if letter not in "abBpzZ"}
         count = len(next(iter(groups.values())))
         zero, one = np.zeros(count, np.int64), np.ones(count, np.int64)
         year = number.get("Y", one * 1970)
@@ -262,6 +264,9 @@ class DateFormat:
             elif letter in "zZ":
                 form += "%s"
                 columns.append(self._tails(piece, (counted - moments) // self._per_second))
+            elif letter == "a":
+                form += "%s"
+                columns.append([_WEEK[number % 7] for number in (days.astype(np.int64) + 3).tolist()])
             elif letter == "p":
                 form += "%s"
                 columns.append(["PM" if number >= 43_200 else "AM" for number in seconds.tolist()])

@@ -21,7 +21,7 @@ from .table import Cells
 from .table_arrow import SUFFIXES as PARQUET
 from .table_arrow import ArrowTypes, arrow_of, is_frame, joined, read_parquet, to_cells
 from .table_csv import Sheet, parse_sheet, read_sheet
-from .table_numbers import is_number
+from .table_numbers import is_quantity
 from .table_stored import StoredCells, StoredSheet, Unindexed, stored_sheet
 from .text_files import blocks, detect, is_text, packed, plain_name, read_text
 from .text_items import Stored
@@ -172,9 +172,16 @@ def in_memory(data: Any) -> Source | None:
     """The table of a data frame; None for what is none. Raises BadInput where it can't be one."""
     if not is_frame(data):
         return None
-    table, origin, said = arrow_of(data)
+    cells, notes = cells_of(data)
+    assert cells.types is not None
+    return _source("frame", cells, [], notes, f"a table: a data frame ({cells.types.origin})")
+
+
+def cells_of(frame: Any) -> tuple[Cells, list[str]]:
+    """(the cells of a data frame, what is to be said). Raises BadInput where it can't be a table."""
+    table, origin, said = arrow_of(frame)
     names, cells, types, notes = to_cells(table, origin)
-    return _source("frame", _named(names, cells, types), [], [*said, *notes], f"a table: a data frame ({origin})")
+    return _named(names, cells, types), [*said, *notes]
 
 
 def _named(names: Sequence[str], cells: np.ndarray, types: ArrowTypes) -> Cells:
@@ -236,7 +243,7 @@ def _columns(names: Sequence[str], cells: np.ndarray) -> dict[str, Column]:
     for number, name in enumerate(names):
         texts = cells[:, number].tolist()
         distinct = set(texts)
-        most = _NUMBERS if sum(map(is_number, distinct)) * 2 > len(distinct) else _CLASSES
+        most = _NUMBERS if sum(map(is_quantity, distinct)) * 2 > len(distinct) else _CLASSES
         if 1 < len(distinct) <= min(most, max(2, len(texts) // 5)):
             found[name] = category_column(name, texts)
     return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 
 from ..core.abilities import Infills
 from ..core.errors import BadInput
-from ..data.table import Cells
+from ..data.table_arrow import ArrowTypes, give_back
 from ..tasks.imputing import likeliest
 from .able import generator
 from .audience import Audience, Bar
@@ -41,6 +40,14 @@ class Filled:
     counts: dict[str, int]
     """How many cells of each column were filled."""
     notes: list[str]
+    types: ArrowTypes | None = None
+    """What the cells of a data frame were."""
+
+    def frames(self) -> list[Any]:
+        """The tables as frames such as the one that was given. Raises BadInput where none was."""
+        if self.types is None:
+            raise BadInput("these tables were no data frames: their cells are in `tables`")
+        return [give_back(self.types, self.names, table) for table in self.tables]
 
     def summary(self) -> dict[str, Any]:
         """JSON values."""
@@ -49,7 +56,7 @@ class Filled:
 
 
 def restore(
-    package: Package, rows: str | Path | Cells, n: int = 1, *, best: bool = False, seed: int = 0, dials: Mapping[str, Any] | None = None,
+    package: Package, rows: Any, n: int = 1, *, best: bool = False, seed: int = 0, dials: Mapping[str, Any] | None = None,
     audience: Audience,
 ) -> Filled:  # fmt: skip
     """n tables (1 to 100), each missing cell drawn given the known cells of its row; with `best` one, of the likeliest values.
@@ -89,7 +96,7 @@ def restore(
         notes.append(f"{found.name}, {which}: gaps stay, for nothing that was drawn obeys the rules there")
     gaps = missing[rowed] & ~vain[:, None]
     counts = {codec.names[number]: int(gaps[:, number].sum()) for number in np.flatnonzero(there & missing.any(0)).tolist()}
-    return Filled(found.names, tables, counts, notes)
+    return Filled(found.names, tables, counts, notes, found.types)
 
 
 def _broken(found: Rows, unknown: np.ndarray) -> list[str]:

@@ -156,10 +156,11 @@ class Model:
         return texts.restore(self.package, text, n, gap_length, texts.Wish(where or {}, seed, constraint, (), dials))
 
     def impute(
-        self, rows: str | Path | Cells, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any
+        self, rows: Any, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any
     ) -> imputing.Filled:
-        """A CSV file, or cells, with every missing cell filled in given the known cells of its row: n drawn tables, or with `best` one of
-        the commonest words and median numbers. Columns that are not learnt stay. Raises Refused for a model that doesn't `Infills`."""
+        """A CSV file, cells or a data frame with every missing cell filled in given the known cells of its row: n drawn tables, or with
+        `best` one of the commonest words and median numbers; of a frame also as such `frames()`. Columns that are not learnt stay. Raises
+        Refused for a model that doesn't `Infills`."""
         return imputing.restore(self.package, rows, n, best=best, seed=seed, dials=dials, audience=audience or Silent())
 
     def translate(
@@ -226,7 +227,7 @@ class Model:
         prepared = self._opened(data, offline) if rows is None or ruled is not None else None
         if rows is None and prepared is not None:
             rows = Cells(prepared.source.items.names, prepared.source.items[prepared.split.holdout])
-        read = table_rows.Rows.read(codec, rows)  # type: ignore[arg-type]  # there are rows by now
+        read = table_rows.Rows.read(codec, rows)
         found = detecting.detect(self.package, read, heard, ruled)
         if ruled is not None and label is not None and prepared is not None:
             found.evaluation = ranking.evaluate(ruled, read, found.scores, label[1], prepared, heard)

@@ -5,20 +5,25 @@ N rows, C columns of the model, F fields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..core.errors import BadInput, Refused
 from ..data.files import FolderFiles
 from ..data.table import Cells, TableCodec
+from ..data.table_arrow import ArrowTypes, is_frame
 from ..data.table_columns import CategoryColumn, ColumnCode, NumberColumn, is_missing
 from ..data.table_csv import read_sheet
 from ..data.table_demands import Visible
 from ..data.table_numbers import Format
+from ..data.table_open import cells_of
+from ..data.table_read import measure
 from ..data.table_rules import Rule, by_distinct
 from ..data.table_rules_offset import Above, Offset
 from .package import Package
@@ -145,15 +150,23 @@ class Rows:
     """(N, its columns) array of `str`, as they stand there."""
     codec: TableCodec
     notes: list[str]
+    types: ArrowTypes | None = None
+    """What the cells of a data frame were."""
 
     @classmethod
-    def read(cls, codec: TableCodec, rows: str | Path | Cells) -> Rows:
-        """From a CSV or TSV file, or cells in memory. Raises BadInput where it can't be read or has no column of the model."""
+    def read(cls, codec: TableCodec, rows: Any) -> Rows:
+        """From a CSV or TSV file, cells, or a data frame. Raises BadInput where it can't be read or has no column of the model."""
+        notes: list[str] = []
+        types: ArrowTypes | None = None
+        if is_frame(rows):
+            rows, notes = cells_of(rows)
+            types = rows.types
+            rows = Cells(rows.names, _as_written(codec, rows))
         if isinstance(rows, Cells):
-            names, cells, notes, name, headed = list(rows.names), rows.cells, [], "the table", True
+            names, cells, name, headed = list(rows.names), rows.cells, "the table", True
         else:
             if not isinstance(rows, str | Path):
-                raise BadInput(f"rows come from a CSV file or as Cells, not from a {type(rows).__name__}: write it as CSV first")
+                raise BadInput(f"rows come from a CSV file, a data frame or Cells, not from a {type(rows).__name__}: write it as CSV first")
             path = Path(rows)
             if path.suffix.lower() == ".parquet":
                 raise BadInput(f"{path.name} is Parquet; this reads CSV only: write it as CSV first")
@@ -165,7 +178,7 @@ class Rows:
             names = list(codec.names)
         if not set(names) & (set(codec.names) - codec.unlearnt):
             raise BadInput(f"{name} has none of the columns that the model learnt ({_listed(codec.names)}); its columns: {_listed(names)}")
-        found = cls(name, tuple(names), cells, codec, list(notes))
+        found = cls(name, tuple(names), cells, codec, list(notes), types)
         found.notes.extend(found._said_of_columns())
         return found
 
@@ -245,6 +258,21 @@ class Rows:
             shown = self.texts(name)[int(rows[0])]
             said.append(f"{self.name}, row {int(rows[0]) + 1:,}, column {name}: {shown!r} {what}{more}")
         return said
+
+
+def _as_written(codec: TableCodec, rows: Cells) -> np.ndarray:
+    """The cells of a frame with its dates and durations as the model's columns write them, whatever other rows were written like."""
+    cells = rows.cells.copy()
+    for number, name in enumerate(rows.names):
+        form = Known.of(codec, name).form if name in codec.names and name not in codec.unlearnt else None
+        texts = list(dict.fromkeys(cells[:, number].tolist()))
+        if form is None:
+            continue
+        said = zip(texts, form.parse(texts).tolist(), strict=True)
+        other = {text: measure(form, text) for text, value in said if math.isnan(value) and not is_missing(text)}
+        written = {text: form.write(np.array([value]))[0] for text, value in other.items() if value.is_integer()}
+        cells[:, number] = [written.get(text, text) for text in cells[:, number].tolist()]
+    return cells
 
 
 def _same(codec: TableCodec, name: str, other: str) -> bool:
