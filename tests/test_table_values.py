@@ -132,6 +132,9 @@ def test_times_of_day_and_months_are_bounds_too() -> None:
     clock = found([one.strftime("%H:%M:%S") for one in MINUTES])
     assert span(clock, "14:30") == (52_200, 52_259)
     assert span(clock, "14") == (50_400, 53_999)
+    noons = found([one.strftime("%m/%d/%Y %I:%M %p") for one in MINUTES])
+    assert measure(noons, "7/1/2019 2:30PM") == measure(noons, "07/01/2019 2:30 PM") == measure(noons, "2019-07-01 14:30")
+    assert span(noons, "07/01/2019 2 PM") == span(noons, "2019-07-01 14")
     days = found([one.strftime("%m/%d/%Y") for one in MINUTES])
     assert span(days, "2019-03") == (measure(days, "03/01/2019"), measure(days, "03/31/2019"))
     assert span(days, "2019-03-05 00:00:00") == (measure(days, "3/5/2019"),) * 2
@@ -181,6 +184,12 @@ def test_values_of_python_are_typed(value: Any, text: str) -> None:
     assert as_typed(value, [], SECONDS) == text
 
 
+def test_spaces_around_a_word_dont_matter() -> None:
+    codec = TableCodec.fit(table(town=["  Zug", "Bern ", "Biel"] * 60, other=["a", "b"] * 90))
+    asked = read_demand("town=Zug|Bern", codec.names)
+    assert Visible(codec, "town").holds(["  Zug", "Bern ", "Biel"], asked).tolist() == [True, True, False]
+
+
 def test_a_number_of_python_is_none_of_the_columns_thousands() -> None:
     form = NumberFormat.find([f"{value:,}".replace(",", ".") + ",50 €" for value in range(900, 9000, 7)])
     assert form is not None
@@ -195,7 +204,7 @@ def test_units_are_kept_and_durations_compared_in_any_unit() -> None:
     assert isinstance(code.form, NumberFormat)
     assert code.form.suffix == " min"
     assert back(code, texts) == texts
-    assert [measure(code.form, text) for text in ("90 min", "90", "1.5 h", "3600 s")] == [90, 90, 90, 60]
+    assert [measure(code.form, text) for text in ("90 min", " 90min ", "1.5 h", "3600 s", "60000 ms")] == [90, 90, 90, 60, 1]
     assert measure(code.form, as_typed(datetime.timedelta(hours=2), [], code.form)) == 120
     assert np.isnan(measure(code.form, "90 kg"))
     mixed = one(["5 kg", "7 lb", "6 st", "8 oz"] * 30)

@@ -23,7 +23,7 @@ _ISO = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:[ T][0-9]{2}(?::[0-9]{2}(
 _OFFSET = re.compile(rf"(.*:[0-9]{{2}}(?:[.,][0-9]{{1,9}})?(?: ?[AP]M)?) ?({'|'.join(NAMES)}|[-+][01][0-9](?::?[0-5][0-9])?)")
 _LENGTHS = (("S", 1), ("M", 60), ("H", 3600), ("I", 3600))
 """The letter of the finest part that is written, and how many seconds it covers."""
-_CLOCKS = ("%H:%M:%S.%6", "%H:%M:%S", "%H:%M")
+_CLOCKS = ("%H:%M:%S.%6", "%H:%M:%S", "%H:%M", "%I:%M %p")
 _DAY = 86_400
 _LONG = re.compile(rf"([-+]?[0-9]+(?:\.[0-9]+)?) ?({'|'.join(DURATIONS)})")
 
@@ -50,8 +50,9 @@ def span(form: Format, text: str) -> tuple[float, float]:
 def _number(form: NumberFormat, text: str) -> float:
     finer = 0 if form.digits else _FINER
     bare = replace(form, prefix="", suffix="")
-    for own in (form, bare, NumberFormat(decimals=form.decimals, digits=form.digits)):
-        whole, fine = own.parse([text])[0], replace(own, decimals=own.decimals + finer).parse([text])[0] / 10.0**finer
+    core = text.strip().removeprefix(form.prefix.strip()).removesuffix(form.suffix.strip()).strip()
+    for own, tried in ((form, text), (bare, core), (NumberFormat(decimals=form.decimals, digits=form.digits), core)):
+        whole, fine = own.parse([tried])[0], replace(own, decimals=own.decimals + finer).parse([tried])[0] / 10.0**finer
         if math.isfinite(whole):
             return float(whole if abs(whole - fine) < 10.0**-_FINER * max(1.0, abs(whole)) else fine)
     unit, long = DURATIONS.get(form.suffix.strip()), _LONG.fullmatch(text.strip())
@@ -91,7 +92,7 @@ def _between(form: DateFormat, start: float, end: float, ahead: int | None) -> t
 
 
 def _shorter(form: DateFormat) -> list[str]:
-    """The column's patterns without offset, then also without seconds, without minutes, without time; and plain times of day."""
+    """The column's patterns without offset, with or without leading zeros; then also without seconds, minutes, time; and times of day."""
     found: list[str] = []
     for pattern in (form.pattern, *form.others):
         time = [match.end() for match in re.finditer("%-?[HMSIp36]", pattern)]
@@ -99,8 +100,8 @@ def _shorter(form: DateFormat) -> list[str]:
         minute = re.sub(":%S([.,]%[36])?", "", whole)
         day = [re.sub("(, |[ T])%-?[HI].*", "", whole)] if "d" in pattern else list(_CLOCKS)
         found += [whole, minute, minute.replace(":%M", ""), *day]
-    bare = [re.sub("%([mdHI])", "%-\\1", pattern) for pattern in found]
-    return list(dict.fromkeys([*found, *bare, *(pattern.replace("%-", "%") for pattern in found)]))
+    free = [re.sub("%-?([mdHI])", "%~\\1", pattern) for pattern in found if "%Y%m" not in pattern]
+    return list(dict.fromkeys([*found, *free, *(pattern.replace(" %p", "%p") for pattern in free)]))
 
 
 def truth(text: str) -> bool | None:
@@ -109,7 +110,10 @@ def truth(text: str) -> bool | None:
 
 
 def alike(text: str, words: Sequence[str]) -> list[str]:
-    """Of a column that holds truth values alone, the words that say the same as a text that it doesn't have; none of others."""
+    """The words that a text that a column doesn't have means: those with other spaces around them, or where it holds truth values alone,
+    those that say the same; else none."""
+    if spaced := [word for word in words if word.strip() == text.strip() and not is_missing(word)]:
+        return spaced
     real = [word for word in words if not is_missing(word)]
     if truth(text) is None or any(truth(word) is None for word in real):
         return []
