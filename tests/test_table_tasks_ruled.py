@@ -180,9 +180,9 @@ def test_cells_that_break_a_rule_are_odd_in_themselves(model: Model) -> None:
 
 def test_generated_rows_of_a_class_obey(model: Model) -> None:
     found = model.augment("borough")
-    rows = found.cells[-found.added :]
+    rows = found.table[-found.added :]
     assert codec_of(model).rules.kept(rows).all()
-    counts = np.unique(found.cells[:, 1].astype(str), return_counts=True)[1]
+    counts = np.unique(found.table[:, 1].astype(str), return_counts=True)[1]
     assert len(set(counts.tolist())) == 1
     zones = rows[:, 0].tolist()
     assert zones.count("z2") > zones.count("z5") > 0

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..core.errors import BadInput
-from ..data.table import TableCodec
-from ..data.table_csv import write_csv
+from ..data.table_arrow import library
 from ..house import table_bayes, writing
 from ..house.model import Model
 from . import heat, show
@@ -19,24 +15,18 @@ from .drawing import dials_of, pairs
 from .tasking import Words, said
 
 
-def _write(model: Model, names: Sequence[str], cells: np.ndarray, place: Path) -> None:
-    """As CSV with the delimiter of the model's training file."""
-    codec = model.package.codec
-    write_csv(names, cells, place, codec.delimiter if isinstance(codec, TableCodec) else ",")
-
-
 def restore(model: Model, words: Words, n: int, best: bool, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Fills the missing cells of a table and writes it."""
     file = words.file if words.file is not None else words.text
     if file is None:
-        raise BadInput("there is no table: give a CSV file with missing cells")
+        raise BadInput("there is no table: give a CSV or Parquet file with missing cells")
     if out is None:
         raise BadInput("say where the filled table goes: --out FILLED.csv")
-    places = csv_files(out, n, file)
+    places = table_files(out, n, file)
     found = model.impute(file, n, best=best, seed=words.seed, audience=audience, **dials_of(words.dials))
     said(audience, found.notes)
-    for place, table in zip(places, found.tables, strict=True):
-        _write(model, found.names, table, place)
+    for place, rows in zip(places, found.copies, strict=True):
+        writing.write_rows(place, rows)
     if as_json:
         show.as_json({**found.summary(), "paths": [str(place) for place in places]})
         return
@@ -47,16 +37,15 @@ def restore(model: Model, words: Words, n: int, best: bool, out: str | None, as_
 
 def classify(model: Model, file: str, column: str | None, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Names the class of each row of a file; writes them beside the rows, or prints them."""
-    place = None if out is None else csv_files(out, source=file)[0]
+    place = None if out is None else table_files(out, source=file)[0]
     found = table_bayes.classify_rows(model.package, file, column, audience)
     said(audience, found.notes)
     if place is not None:
-        names, cells = found.table()
-        _write(model, names, cells, place)
+        writing.write_rows(place, found.rewritten())
     if as_json:
         show.as_json(found.summary() | {"path": None if place is None else str(place)})
     elif place is not None:
-        show.say(f"{len(found.cells):,} rows with their {found.target.name}: {place}")
+        show.say(f"{len(found.labels):,} rows with their {found.target.name}: {place}")
     else:
         for label, share in zip(found.labels, found.probabilities.max(1).tolist(), strict=True):
             print(f"{label}\t{share:.4f}")
@@ -66,12 +55,12 @@ def detect(
     model: Model, file: str | None, label: str | None, asked: dict[str, Any], out: str | None, as_json: bool, audience: RichAudience
 ) -> None:
     """Scores rows and explains the oddest. `asked`: data, offline."""
-    place = None if out is None else csv_files(out, source=file)[0]
+    place = None if out is None else table_files(out, source=file)[0]
     named = None if label is None else next(iter(pairs([label], "--label", "default=1").items()))
     found = model.detect(file, named, audience=audience, **asked)
     said(audience, found.notes)
     if place is not None:
-        _write(model, *found.table(), place)
+        writing.write_rows(place, found.rewritten())
     if as_json:
         show.as_json(found.summary() | {"path": None if place is None else str(place)})
         return
@@ -82,29 +71,31 @@ def detect(
 def augment(model: Model, asked: dict[str, Any], out: str | None, anyway: bool, as_json: bool, audience: RichAudience) -> bool:
     """Measures what generated rows are worth and writes the larger table where they are worth something, or `anyway`; whether it is so.
     `asked`: column, n, data, seed, offline."""
-    place = None if out is None else csv_files(out)[0]
+    place = None if out is None else table_files(out)[0]
     found = model.augment(audience=audience, **asked)
     good = found.recommended or anyway
     if place is not None and good:
-        _write(model, found.names, found.cells, place)
+        writing.write_rows(place, found.rows)
     if as_json:
         show.as_json(found.summary() | {"path": str(place) if place is not None and good else None})
         return good
     heat.gains(found.summary())
     if place is not None:
         show.say(
-            f"{len(found.cells) - found.added:,} training rows and {found.added:,} generated ones after them: {place}" if good
+            f"{len(found.rows.table) - found.added:,} training rows and {found.added:,} generated ones after them: {place}" if good
             else "nothing is written; --anyway writes the table all the same"
         )  # fmt: skip
     return good
 
 
-def csv_files(out: str, n: int = 1, source: str | None = None) -> list[Path]:
-    """The path of one CSV file, or of n with numbers before the ending. Raises BadInput where they can't be written, or where one is the
-    `source` that is read."""
+def table_files(out: str, n: int = 1, source: str | None = None) -> list[Path]:
+    """The path of one file of rows, or of n with numbers before the ending. Raises BadInput where they can't be written, or where one is
+    the `source` that is read."""
     path = Path(out)
-    if path.suffix.lower() != ".csv":
-        raise BadInput(f"tables are written as CSV: name a file that ends in .csv, not {out}")
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise BadInput(f"rows are written as CSV or Parquet: name a file that ends in .csv or .parquet, not {out}")
+    if path.suffix.lower() == ".parquet":
+        library("pyarrow.parquet", "writing Parquet")
     names = [out] if n == 1 else [str(path.with_name(f"{path.stem}-{number}{path.suffix}")) for number in range(1, n + 1)]
     places = [writing.file_for(name) for name in names]
     if source is not None and any(place.exists() and Path(source).exists() and place.samefile(source) for place in places):

@@ -336,6 +336,51 @@ def _fitting(pa: Any, text: str, kind: Any) -> str | None:
     return None
 
 
+def kinds(types: ArrowTypes, names: Sequence[str]) -> dict[str, str]:
+    """What each column of cells that came from such types holds: "whole", "number", "day", "second", "moment", "truth", "null", "text"."""
+    pa = library("pyarrow", "a table of the types it was read from")
+    schema, test, found = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(types.schema))), pa.types, {}
+    for name in names:
+        kind = schema.field(name).type
+        kind = kind.value_type if test.is_dictionary(kind) else kind
+        if test.is_timestamp(kind):
+            found[name] = "second" if kind.unit == "s" else "moment"
+        else:
+            by = {
+                "whole": test.is_integer, "number": lambda one: test.is_floating(one) or test.is_decimal(one), "day": test.is_date,
+                "truth": test.is_boolean, "null": test.is_null,
+            }  # fmt: skip
+            found[name] = next((word for word, fits in by.items() if fits(kind)), "text")
+    return found
+
+
+Named = tuple[Sequence[str], ArrowTypes]
+
+
+def types_of(names: Sequence[str], known: Sequence[Named], numbers: Mapping[str, bool]) -> ArrowTypes:
+    """The types of columns `names`: those of the first of the `known` that has the column and values in it; else by `numbers` (True: whole
+    ones), else text. The origin and what pandas notes are those of the first known."""
+    pa = library("pyarrow", "a table with types")
+    schemas = [pa.ipc.read_schema(pa.BufferReader(base64.b64decode(types.schema))) for _, types in known]
+    fields, nulls = [], []
+    categories: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        marks = [types.nulls[list(own).index(name)] for own, types in known if name in own]
+        nulls.append(marks[0] if marks else "")
+        kind = pa.string() if name not in numbers else pa.int64() if numbers[name] else pa.float64()
+        field = pa.field(name, kind)
+        for (own, types), schema in zip(known, schemas, strict=True):
+            if name in own and not pa.types.is_null(schema.field(name).type):
+                field = schema.field(name)
+                categories |= {name: types.categories[name]} if name in types.categories else {}
+                break
+        fields.append(field)
+    metadata = schemas[0].metadata if schemas else None
+    schema = pa.schema(fields, metadata=metadata)
+    origin = known[0][1].origin if known else "pyarrow"
+    return ArrowTypes(origin, base64.b64encode(schema.serialize()).decode(), tuple(nulls), categories)
+
+
 def plain_table(names: Sequence[str], cells: np.ndarray, numbers: Mapping[str, bool]) -> Any:
     """The Arrow table of cells (N,C) that no types are known of: texts, and the columns of plain `numbers` (True: whole ones), where a cell
     that is no number is null."""

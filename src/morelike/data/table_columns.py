@@ -23,11 +23,12 @@ MISSING = frozenset([
 """Cells that mean that there is no value; spaces around them don't count. "None" and "none" may be values."""
 _SHOWN = 4
 _QUANTILES = ("values", "below", "upto", "often")
-TRUTH = {
-    "0": False, "1": True, "f": False, "t": True, "false": False, "true": True, "n": False, "y": True, "no": False, "yes": True,
-    "off": False, "on": True, "nein": False, "ja": True, "non": False, "oui": True, "falsch": False, "wahr": True, "si": True, "sí": True,
-}  # fmt: skip
-"""Words, in small letters, that say yes or no."""
+BOOLEAN = (
+    ("0", "1"), ("f", "t"), ("false", "true"), ("n", "y"), ("no", "yes"), ("off", "on"), ("nein", "ja"), ("non", "oui"),
+    ("falsch", "wahr"), ("no", "si"), ("no", "sí"),
+)  # fmt: skip
+"""Words, in small letters, for no and yes."""
+TRUTH = {word: said for pair in BOOLEAN for word, said in zip(pair, (False, True), strict=True)}
 
 
 def is_missing(text: str) -> bool:

@@ -143,6 +143,18 @@ class DateFormat:
         own = self.pattern.replace("%Z", names[0]) if names and len({*tails}) == 1 and zone.offsets == (0,) else self.pattern
         return replace(self, pattern=own, zone=zone)
 
+    @property
+    def swapped(self) -> Self | None:
+        """The same with day and month exchanged; None where nobody writes dates so."""
+        pattern = _swapped(self.pattern)
+        day = re.split("[ T]%[HI]", pattern.replace("%-", "%"))[0]
+        return replace(self, pattern=pattern) if pattern != self.pattern and day in _DAYS else None
+
+    @property
+    def days(self) -> bool:
+        """Whether there are days, not times alone."""
+        return "d" in self.pattern
+
     def on_grid(self, texts: Sequence[str]) -> Self:
         """The same with the coarsest grid on which all dates among `texts` lie."""
         values = self.parse(texts)

@@ -34,8 +34,10 @@ def labelled(frame: Any, notes: Mapping[bytes, bytes] | None) -> Any:
     kept = json.loads(notes[KEY])
     labels = dict(zip(kept["texts"], kept["labels"], strict=True))
     names = [_label(name) for name in kept["names"]]
-    own = [_label(labels[text]) for text in frame.columns]
     several = len(names) > 1
+    # a column that was added has a text, at the first level
+    more = [""] * (len(names) - 1)
+    own = [_label(labels.get(text, [text, *more] if several else text)) for text in frame.columns]
     index = pandas.MultiIndex.from_tuples(own, names=names) if several else pandas.Index(own, name=names[0], tupleize_cols=False)
     return frame.set_axis(index, axis=1)
 

@@ -94,6 +94,11 @@ def is_quantity(text: str) -> bool:
     return any(_read(text, *tried, units=True) for tried in _TRIED)
 
 
+def readings(texts: Sequence[str]) -> list[NumberFormat]:
+    """All forms, bare of a grid, in each of which every one of `texts` is a number."""
+    return [form for tried in _TRIED if (form := NumberFormat.bare(texts, *tried)) is not None]
+
+
 def plain_number(text: str) -> bool:
     """Whether a cell is a number as programs write it."""
     return PLAIN(text) is not None
@@ -224,7 +229,7 @@ class NumberFormat:
             if self.least < self.decimals:
                 texts = [_trimmed(text, self.decimals, self.least) for text in texts]
         if not self.is_plain:
-            texts = [self._dressed(text) for text in texts]
+            texts = [self.dressed(text) for text in texts]
         return texts
 
     def _significant(self, values: list[float]) -> list[str]:
@@ -234,7 +239,29 @@ class NumberFormat:
         texts = [repr(float(f"%.{self.digits}g" % value)) for value in values]
         return texts if self.least else [text.removesuffix(".0") for text in texts]
 
-    def _dressed(self, text: str) -> str:
+    @classmethod
+    def bare(cls, texts: Sequence[str], decimal: str, thousands: str) -> Self | None:
+        """The signs and affixes of `texts`, without a grid, by these separators; None where one of them isn't a number so."""
+        found = [match for text in texts if (match := _read(text, decimal, thousands))]
+        if not found or len(found) < len(texts):
+            return None
+        (prefix, suffix), _ = Counter(match.group(2, 6) for match in found).most_common(1)[0]
+        return replace(cls(decimal, thousands, prefix, suffix), **_signs(found, any(_MINUS in text for text in texts)))
+
+    def plain(self, text: str) -> str | None:
+        """A number of this column, or the same without what stands around it, as programs write it; None for other texts."""
+        match = _read(text, self.decimal, self.thousands)
+        if match is None or "".join(match.group(2, 6)).strip() not in ("", self.unit):
+            return None
+        body = (match[4].replace(self.thousands, "") if self.thousands else match[4]).replace(self.decimal, ".")
+        return f"-{body}" if set("-(").intersection("".join(match.group(1, 3, 5, 7))) else body
+
+    @property
+    def unit(self) -> str:
+        """What stands around the digits, without spaces: a currency, %."""
+        return (self.prefix + self.suffix).strip()
+
+    def dressed(self, text: str) -> str:
         """A plain number with the column's separators and affixes."""
         negative = text[0] == "-"
         sign, body = (self.minus, text[1:]) if negative else ("+" if self.plus else "", text)

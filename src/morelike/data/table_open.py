@@ -172,16 +172,9 @@ def in_memory(data: Any) -> Source | None:
     """The table of a data frame; None for what is none. Raises BadInput where it can't be one."""
     if not is_frame(data):
         return None
-    cells, notes = cells_of(data)
-    assert cells.types is not None
-    return _source("frame", cells, [], notes, f"a table: a data frame ({cells.types.origin})")
-
-
-def cells_of(frame: Any) -> tuple[Cells, list[str]]:
-    """(the cells of a data frame, what is to be said). Raises BadInput where it can't be a table."""
-    table, origin, said = arrow_of(frame)
+    table, origin, said = arrow_of(data)
     names, cells, types, notes = to_cells(table, origin)
-    return _named(names, cells, types), [*said, *notes]
+    return _source("frame", _named(names, cells, types), [], [*said, *notes], f"a table: a data frame ({origin})")
 
 
 def _named(names: Sequence[str], cells: np.ndarray, types: ArrowTypes) -> Cells:
@@ -199,7 +192,7 @@ def _source(name: str, items: Cells, marks: Sequence[str | None], notes: list[st
         types = None if items.types is None else items.types.dropped(place)
         items = Cells([*names[:place], *names[place + 1 :]], np.delete(cells, place, axis=1), types, items.delimiter)
     split = split_indices(marks)
-    columns = _columns(items.names, items.cells)
+    columns = class_columns(items)
     return Source(name, "table", items, columns, split if is_official(split) else None, tuple(notes), why_kind=why)
 
 
@@ -237,11 +230,11 @@ def _split_column(names: Sequence[str], cells: np.ndarray) -> int | None:
     return place if None not in words and "train" in words and len(words) > 1 else None
 
 
-def _columns(names: Sequence[str], cells: np.ndarray) -> dict[str, Column]:
+def class_columns(items: Cells) -> dict[str, Column]:
     """The columns of at most 100 different words or 20 numbers, as classes, so that they can be conditions."""
     found = {}
-    for number, name in enumerate(names):
-        texts = cells[:, number].tolist()
+    for number, name in enumerate(items.names):
+        texts = items.cells[:, number].tolist()
         distinct = set(texts)
         most = _NUMBERS if sum(map(is_quantity, distinct)) * 2 > len(distinct) else _CLASSES
         if 1 < len(distinct) <= min(most, max(2, len(texts) // 5)):

@@ -26,6 +26,8 @@ from .package import Package
 from .prepare import Prepared
 from .sampling import CHUNK_OF_ROWS, draw
 from .table_features import Features, Target, target_of
+from .table_frames import Rewritten
+from .table_recast import as_source
 from .table_rows import codec_of
 
 DRAWS = 5
@@ -41,13 +43,12 @@ Floats = NDArray[np.float64]
 class Augmented:
     """A larger table, and what its rows are worth."""
 
-    names: tuple[str, ...]
-    cells: np.ndarray
-    """(N + added, C): the training rows, then the generated ones."""
+    rows: Rewritten
+    """N + added: the training rows, then the generated ones, written as the training rows."""
     added: int
     made: dict[str, int]
     """Generated rows by class."""
-    rows: list[dict[str, Any]]
+    gains: list[dict[str, Any]]
     """{"added", "learner", "auc", "gain", "gain_low", "gain_high"}."""
     learner: str
     """Whose gain decides: the better one on real rows alone, by folds of the training rows."""
@@ -56,11 +57,16 @@ class Augmented:
     n: int
     """Held-out rows that were asked."""
 
+    @property
+    def table(self) -> Any:
+        """The rows as what the training rows came as: a data frame, an Arrow table, or of CSV (N + added, C) text."""
+        return self.rows.handed()
+
     def summary(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            "rows": len(self.cells), "added": self.added, "made": self.made, "n": self.n, "learner": self.learner,
-            "recommended": self.recommended, "gains": self.rows, "verdict": self.verdict,
+            "rows": len(self.rows.table), "added": self.added, "made": self.made, "n": self.n, "learner": self.learner,
+            "recommended": self.recommended, "gains": self.gains, "verdict": self.verdict,
         }  # fmt: skip
 
 
@@ -109,8 +115,9 @@ def augment(package: Package, data: Prepared, column: str | None, n: int | None,
     rows, learner, gains = _gains(task, tables, share, seed)
     made = np.bincount(target.labels(tables[0])[target.labels(tables[0]) >= 0], minlength=len(target.ids))
     recommended = _above(gains[learner, GENERATED])
+    written = as_source(codec, data.source.items, np.concatenate([cells, tables[0]]))
     return Augmented(
-        codec.names, np.concatenate([cells, tables[0]]), len(tables[0]), dict(zip(target.classes, made.tolist(), strict=True)), rows,
+        written, len(tables[0]), dict(zip(target.classes, made.tolist(), strict=True)), rows,
         learner, recommended, _verdict(learner, gains, len(tables[0]), recommended), len(task.held[1]),
     )  # fmt: skip
 

@@ -20,8 +20,10 @@ from .able import generator
 from .audience import Audience
 from .package import Package
 from .table_bayes import Ruled
+from .table_frames import Rewritten
 from .table_given import Filler
-from .table_rows import Known, Rows, beside, rows_of
+from .table_known import Known, rows_of
+from .table_rows import Rows
 
 SHOWN, CELLS, DRAWS = 10, 3, 64
 """Rows that are explained, cells of each, and draws of a cell."""
@@ -32,9 +34,7 @@ Floats = NDArray[np.float64]
 class Detected:
     """Rows and how odd they are."""
 
-    names: tuple[str, ...]
-    cells: np.ndarray
-    """As they were, (N, columns)."""
+    rows: Rows
     scores: Floats
     """(N,) nats."""
     how: str
@@ -50,10 +50,15 @@ class Detected:
         ranks[order] = np.arange(1, len(order) + 1)
         return ranks
 
-    def table(self) -> tuple[list[str], np.ndarray]:
-        """(names, cells) of the rows in their order, with score and rank."""
-        added = [np.array([f"{score:.4f}" for score in self.scores]), self.ranks.astype(str)]
-        return beside(self.names, self.cells, {"score": added[0], "rank": added[1]})
+    def rewritten(self) -> Rewritten:
+        """The rows in their order and form, with score and rank."""
+        scores = np.array([f"{score:.4f}" for score in self.scores])
+        return self.rows.rewritten(more={"score": (scores, False), "rank": (self.ranks.astype(str), True)})
+
+    @property
+    def table(self) -> Any:
+        """The same as what the rows came as: a data frame, an Arrow table, or of CSV (N, columns + 2) text."""
+        return self.rewritten().handed()
 
     def summary(self) -> dict[str, Any]:
         """JSON values."""
@@ -84,7 +89,7 @@ def detect(package: Package, found: Rows, audience: Audience, label: Ruled | Non
     how = {"exact": "the exact likelihood", "bound": "a bound on the likelihood", "estimate": "an estimate of the likelihood"}[model.tight]
     notes = [*found.notes, *found.say(new, "is nothing that training had or came near"), *said]
     extra = (new | broken).sum(1) * math.log(1 + max(map(rows_of, codec.columns)))
-    detected = Detected(found.names, found.cells, scores + extra, how, [], notes)
+    detected = Detected(found, scores + extra, how, [], notes)
     order = np.argsort(-detected.scores, kind="stable")[:SHOWN]
     without = None if label is None else label.target.place
     explained = _explained(model, found, order, new | broken, without) if isinstance(model, Infills) else [[] for _ in order]
@@ -106,7 +111,7 @@ def _broken(found: Rows, new: np.ndarray, label: str | None) -> tuple[np.ndarray
         cells[rows, own[-1]] = True
         name, first = rule.about[-1], int(rows[0])
         more = f" ({len(rows):,} rows)" if len(rows) > 1 else ""
-        said.append(f"{found.name}, row {first + 1:,}, column {name}: {found.texts(name)[first]!r} breaks a rule: {rule.describe()}{more}")
+        said.append(f"{found.name}, row {first + 1:,}, column {name}: {found.shown(name)[first]!r} breaks a rule: {rule.describe()}{more}")
     return cells, said
 
 
@@ -132,9 +137,10 @@ def _explained(model: Infills, rows: Rows, order: np.ndarray, odd: np.ndarray, l
             usual, share = _usual(form, value, drawn[at])
             # what training never had is odder than anything that the draws can show
             share = -1.0 if odd[row, number] else share
-            if share >= 0 and usual == (value or "(empty)"):
+            if share >= 0 and usual == [value or "(empty)"]:
                 continue
-            found[at].append((share, {"column": name, "value": value, "usual": usual, "share": max(share, 0.0)}))
+            shown = {"column": name, "value": rows.shown(name)[row], "usual": " to ".join(rows.written(name, usual))}
+            found[at].append((share, shown | {"share": max(share, 0.0)}))
     return [[cell for _, cell in sorted(own, key=lambda pair: pair[0])[:CELLS]] for own in found]
 
 
@@ -146,15 +152,16 @@ def _worded(codec: TableCodec, name: str) -> bool:
         return False
 
 
-def _usual(form: Format | None, value: str, draws: list[str]) -> tuple[str, float]:
-    """(what the draws mostly are, the share of them that are like the value), as numbers where there is a `form`."""
+def _usual(form: Format | None, value: str, draws: list[str]) -> tuple[list[str], float]:
+    """(what the draws mostly are, a value or the least and the largest; the share of them that are like the value), as numbers where there
+    is a `form`."""
     own = np.nan if form is None else float(form.parse([value])[0])
     numbers = np.zeros(0) if form is None else form.parse(draws)
     numbers = np.sort(numbers[np.isfinite(numbers)])
     if form is None or np.isnan(own) or not len(numbers):
         commonest = max(sorted(set(draws)), key=draws.count)
-        return commonest or "(empty)", draws.count(value) / len(draws)
+        return [commonest or "(empty)"], draws.count(value) / len(draws)
     low, high = form.write(form.snap(np.quantile(numbers, [0.05, 0.95], method="nearest")))
     share = 2 * min(int((numbers >= own).sum()), int((numbers <= own).sum())) / DRAWS
-    return f"{low} to {high}" if low != high else low, min(1.0, share)
+    return [low, high] if low != high else [low], min(1.0, share)
 

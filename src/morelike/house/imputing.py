@@ -14,12 +14,12 @@ import torch
 
 from ..core.abilities import Infills
 from ..core.errors import BadInput
-from ..data.table_arrow import ArrowTypes, give_back
 from ..tasks.imputing import likeliest
 from .able import generator
 from .audience import Audience, Bar
 from .package import Package
 from .sampling import CHUNK_OF_ROWS, checked
+from .table_frames import Readable, Rewritten
 from .table_given import Filler
 from .table_rows import Rows, codec_of
 
@@ -35,28 +35,25 @@ class Filled:
     """Tables without gaps."""
 
     names: tuple[str, ...]
-    tables: list[np.ndarray]
-    """Cells (N, columns) of each copy, in the order of the file."""
+    copies: list[Rewritten]
+    """The rows of each copy in their order, written as they came."""
     counts: dict[str, int]
     """How many cells of each column were filled."""
     notes: list[str]
-    types: ArrowTypes | None = None
-    """What the cells of a data frame were."""
 
-    def frames(self) -> list[Any]:
-        """The tables as frames such as the one that was given. Raises BadInput where none was."""
-        if self.types is None:
-            raise BadInput("these tables were no data frames: their cells are in `tables`")
-        return [give_back(self.types, self.names, table) for table in self.tables]
+    @property
+    def tables(self) -> list[Any]:
+        """Each copy as what the rows came as: a data frame, an Arrow table, or of CSV (N, columns) text."""
+        return [copy.handed() for copy in self.copies]
 
     def summary(self) -> dict[str, Any]:
         """JSON values."""
-        rows = len(self.tables[0])
-        return {"rows": rows, "filled": sum(self.counts.values()), "columns": self.counts, "copies": len(self.tables), "notes": self.notes}
+        rows = len(self.copies[0].table)
+        return {"rows": rows, "filled": sum(self.counts.values()), "columns": self.counts, "copies": len(self.copies), "notes": self.notes}
 
 
 def restore(
-    package: Package, rows: Any, n: int = 1, *, best: bool = False, seed: int = 0, dials: Mapping[str, Any] | None = None,
+    package: Package, rows: Readable, n: int = 1, *, best: bool = False, seed: int = 0, dials: Mapping[str, Any] | None = None,
     audience: Audience,
 ) -> Filled:  # fmt: skip
     """n tables (1 to 100), each missing cell drawn given the known cells of its row; with `best` one, of the likeliest values.
@@ -85,18 +82,18 @@ def restore(
     for copy in range(n):
         with audience.watch(f"filling in {found.name}", len(rowed)) as bar:
             filled, broken = _best(filler, asked, seed, bar) if best else _drawn(filler, asked, copy, seed, bar)
-        table = found.cells.copy()
+        table = found.given.table.cells.copy()
         for number in np.flatnonzero(there).tolist():
-            gone = asked.filled[:, number] & ~broken
-            table[rowed[gone], found.names.index(codec.names[number])] = filled[gone, number]
-        tables.append(table)
+            name, gone = codec.names[number], asked.filled[:, number] & ~broken
+            table[rowed[gone], found.names.index(name)] = found.written(name, filled[gone, number].tolist())
+        tables.append(found.rewritten(table))
         vain |= broken
     if vain.any():
         which = f"row {int(rowed[np.flatnonzero(vain)[0]]) + 1:,}" + (f" and {int(vain.sum()) - 1:,} others" if vain.sum() > 1 else "")
         notes.append(f"{found.name}, {which}: gaps stay, for nothing that was drawn obeys the rules there")
     gaps = missing[rowed] & ~vain[:, None]
     counts = {codec.names[number]: int(gaps[:, number].sum()) for number in np.flatnonzero(there & missing.any(0)).tolist()}
-    return Filled(found.names, tables, counts, notes, found.types)
+    return Filled(found.names, tables, counts, notes)
 
 
 def _broken(found: Rows, unknown: np.ndarray) -> list[str]:

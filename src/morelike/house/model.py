@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused, UnknownName
-from ..data.table import Cells
+from ..data.table import TableCodec
 from ..maths.decoding import cut_at
 from . import (
     able,
@@ -29,6 +29,7 @@ from . import (
     restyle,
     simulating,
     table_bayes,
+    table_recast,
     table_rows,
     tables,
     texts,
@@ -39,7 +40,7 @@ from .prepare import Prepared, prepare
 from .recast import Codecs
 from .sampling import conditions_for
 from .sampling import draw as draw_from
-from .table_frames import given_back
+from .table_frames import Readable, given_back
 
 _LARGEST_DRAW = 10_000_000
 
@@ -146,21 +147,27 @@ class Model:
         return self.stream(text, n, length, where=where, seed=seed, constraint=constraint, stop=stop, **dials).whole()
 
     def restore(
-        self, text: str, n: int = 1, gap_length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,
+        self, text: Any, n: int = 1, gap_length: int | None = None, *, where: Mapping[str, Any] | None = None, seed: int = 0,
         constraint: str | None = None, **dials: Any,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> Any:  # fmt: skip
         """{"variants": [{"text", "gaps", "nats_per_id"}], "notes"}: n ways to fill the gaps, written ___, the likeliest first.
 
         `gap_length` in ids; by default several lengths are tried. The constraint is on each gap. Raises BadInput where there is no gap.
+        Of a table's model: `impute`, of a file, a data frame or cells.
         """
+        if self.codec.kind == "table":
+            for name, given in (("gap_length", gap_length), ("where", where), ("constraint", constraint)):
+                if given:
+                    raise BadInput(f"{name} is for texts: the gaps of a table are filled given the known cells of their row")
+            return self.impute(text, n, seed=seed, **dials)
         return texts.restore(self.package, text, n, gap_length, texts.Wish(where or {}, seed, constraint, (), dials))
 
     def impute(
-        self, rows: Any, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any
+        self, rows: Readable, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any
     ) -> imputing.Filled:
-        """A CSV file, cells or a data frame with every missing cell filled in given the known cells of its row: n drawn tables, or with
-        `best` one of the commonest words and median numbers; of a frame also as such `frames()`. Columns that are not learnt stay. Raises
-        Refused for a model that doesn't `Infills`."""
+        """A CSV or Parquet file, a data frame or cells, with every missing cell filled in given the known cells of its row: n drawn
+        `tables`, or with `best` one of the commonest words and median numbers. Of a data frame they are data frames, of Parquet Arrow tables. Columns
+        that are not learnt stay. Raises Refused for a model that doesn't `Infills`."""
         return imputing.restore(self.package, rows, n, best=best, seed=seed, dials=dials, audience=audience or Silent())
 
     def translate(
@@ -196,7 +203,7 @@ class Model:
     ) -> dict[str, Any]:  # fmt: skip
         """Which class an item is of, by Bayes' rule; without an item, how well held-out data is classified (by default the recipe's), as
         `morelike classify --json` prints it. Of a table's model without conditions the class is a `column` (by default the last one) and
-        the item a CSV file, or cells."""
+        the item a CSV or Parquet file, a data frame or cells."""
         if self.codec.kind == "table" and not self.package.conditions:
             if where:
                 raise BadInput("rows are classified as they are: there is nothing to fix with --where")
@@ -212,10 +219,11 @@ class Model:
         return bayes.classify_data(self.package, self._opened(data, offline), audience or Silent())
 
     def detect(
-        self, rows: str | Path | Cells | None = None, label: tuple[str, str] | None = None, *, data: Any = None,
+        self, rows: Readable | None = None, label: tuple[str, str] | None = None, *, data: Any = None,
         audience: Audience | None = None, offline: bool = False,
     ) -> detecting.Detected:  # fmt: skip
-        """How odd the rows of a CSV file, or cells, are: -log p(row) in nats; without rows, the held-out ones of the model's data.
+        """How odd the rows of a CSV or Parquet file, a data frame or cells are: -log p(row) in nats; without rows, the held-out ones of the
+        model's data. `scores`, and in `table` the rows with score and rank, as a data frame where they came as one.
 
         With a `label`, (column, value), that column is not looked at, and `evaluation` says how well rows with the value are found, beside
         an isolation forest and boosted trees that learn from the model's training rows. Raises Refused for a model that is no `Density`.
@@ -226,8 +234,9 @@ class Model:
         able.generator(self.package, "detect")
         prepared = self._opened(data, offline) if rows is None or ruled is not None else None
         if rows is None and prepared is not None:
-            rows = Cells(prepared.source.items.names, prepared.source.items[prepared.split.holdout])
-        read = table_rows.Rows.read(codec, rows)
+            read = table_recast.part(codec, prepared.source, prepared.split.holdout)
+        else:
+            read = table_rows.Rows.read(codec, rows)
         found = detecting.detect(self.package, read, heard, ruled)
         if ruled is not None and label is not None and prepared is not None:
             found.evaluation = ranking.evaluate(ruled, read, found.scores, label[1], prepared, heard)
@@ -238,7 +247,8 @@ class Model:
         offline: bool = False,
     ) -> augmenting.Augmented:  # fmt: skip
         """The training rows of a table with n generated ones, by default as many as bring each class of `column` (by default the last) up
-        to the largest; and what they are worth to boosted trees and logistic regression on held-out rows: `recommended` or not."""
+        to the largest, in `table` (a data frame where the training rows came as one); and what they are worth to boosted trees and logistic
+        regression on held-out rows: `recommended` or not."""
         heard = audience or Silent()
         table_rows.codec_of(self.package, "augment")
         prepared = self._opened(data, offline)
@@ -294,7 +304,8 @@ class Model:
             # a codec fitted on other texts would have other ids
             kept = self.package.recipe.start is not None or (data is not None and self.codec.kind == "text")
             codecs = Codecs("the model", self.codec, self.package.conditions) if kept else None
-            return prepare(self.package.recipe, data, offline=offline, codecs=codecs)
+            recasting = table_recast.recasting(self.codec) if data is not None and isinstance(self.codec, TableCodec) else None
+            return prepare(self.package.recipe, data, offline=offline, codecs=codecs, recasting=recasting)
         except BadInput as error:
             hint = " (this is where the recipe has its data; where it lies elsewhere now, say so: --data PATH)"
             raise BadInput(f"{error}{hint if data is None else ''}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -91,9 +91,13 @@ def as_items(items: Any) -> np.ndarray:
     return np.asarray(items)
 
 
-def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: Codecs | None = None, tables: bool = True) -> Prepared:
+def prepare(
+    recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: Codecs | None = None, tables: bool = True,
+    recasting: Callable[[Source], tuple[Source, list[str]]] | None = None,
+) -> Prepared:  # fmt: skip
     """Opens, splits, fits and encodes. `data`: what was passed in memory, else the recipe's own source is opened. `codecs`: those of a
     model that exists, which are not fitted again. `tables`: False leaves out the encoding of tables, which nothing can go wrong with.
+    `recasting` changes the source, with sentences on what it changed, before it is split.
 
     Raises BadInput or UnknownName in a sentence.
     """
@@ -102,10 +106,11 @@ def prepare(recipe: Recipe, data: Any = None, *, offline: bool = False, codecs: 
         # which text of a pair is the other's condition is settled by opening it
         asked = list(codecs.conditions) if any(codec.kind == "text" for codec in codecs.conditions.values()) else None
     source = open_source(recipe.data if data is None else data, kind=recipe.kind, condition=asked, offline=offline)
+    source, said = recasting(source) if recasting is not None else (source, [])
     split = make_split(source, recipe.seed)
-    said: list[str] = []
     if codecs is not None:
-        source, said = recast(source, codecs)
+        source, more = recast(source, codecs)
+        said += more
         codec, conditions = codecs.x, dict(codecs.conditions)
     else:
         settings = _settings(source, recipe, split.train)

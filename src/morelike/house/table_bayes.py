@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,9 @@ from .audience import Audience
 from .package import Package
 from .prepare import Prepared
 from .table_features import Features, Target, target_of
+from .table_frames import Readable, Rewritten
 from .table_given import agreeing
-from .table_rows import Rows, beside, codec_of, shown_by
+from .table_rows import Rows, codec_of, shown_by
 
 MOST_JUDGED, MOST_FITTED = 10_000, 2_000
 """Held-out rows that are classified, and validation rows that the temperature is fitted on."""
@@ -109,9 +109,7 @@ def classifier(package: Package, column: str | None = None) -> Ruled:
 class Named:
     """Classes of rows."""
 
-    names: tuple[str, ...]
-    cells: np.ndarray
-    """The rows as they were, (N, columns)."""
+    rows: Rows
     target: Target
     probabilities: Floats
     """(N,K)."""
@@ -119,25 +117,27 @@ class Named:
 
     @property
     def labels(self) -> list[str]:
-        """(N,) the likeliest class of each."""
-        return [self.target.classes[number] for number in self.probabilities.argmax(1).tolist()]
+        """(N,) the likeliest class of each, as the rows write it."""
+        return self.rows.written(self.target.name, [self.target.classes[number] for number in self.probabilities.argmax(1).tolist()])
 
-    def table(self) -> tuple[list[str], np.ndarray]:
-        """(names, cells) of the rows, with the likeliest class and its probability."""
+    def rewritten(self) -> Rewritten:
+        """The rows in their order and form, with the likeliest class and its probability."""
         shares = np.array([f"{share:.4f}" for share in self.probabilities.max(1)])
-        return beside(self.names, self.cells, {f"likeliest {self.target.name}": np.array(self.labels, dtype=object), "probability": shares})
+        labels = np.array(self.labels, dtype=object)
+        return self.rows.rewritten(more={f"likeliest {self.target.name}": (labels, None), "probability": (shares, False)})
 
     def summary(self) -> dict[str, Any]:
         """JSON values."""
+        classes = self.rows.written(self.target.name, self.target.classes)
         rows = [
-            {"label": label, "probabilities": dict(zip(self.target.classes, shares, strict=True))}
+            {"label": label, "probabilities": dict(zip(classes, shares, strict=True))}
             for label, shares in zip(self.labels, self.probabilities.tolist(), strict=True)
         ]
         return {"column": self.target.name, "rows": rows, "notes": self.notes}
 
 
-def classify_rows(package: Package, rows: str | Path | Cells, column: str | None, audience: Audience) -> Named:
-    """The class of each row of a file, or of cells; what stands in its own column of classes is not looked at.
+def classify_rows(package: Package, rows: Readable, column: str | None, audience: Audience) -> Named:
+    """The class of each row of a file, a data frame or cells; what stands in its own column of classes is not looked at.
 
     Raises BadInput for a file that can't be read or lacks another column.
     """
@@ -150,7 +150,7 @@ def classify_rows(package: Package, rows: str | Path | Cells, column: str | None
     new[:, ruled.target.place] = False
     notes = [*found.notes, *found.say(new, "is nothing that training had or came near; it is read as the nearest or the commonest")]
     log_probs = ruled.posterior(ruled.classes(ruled.joints(found, audience)))
-    return Named(found.names, found.cells, ruled.target, np.exp(log_probs), notes)
+    return Named(found, ruled.target, np.exp(log_probs), notes)
 
 
 def classify_data(package: Package, data: Prepared, column: str | None, audience: Audience, seed: int = 0) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from ..data.table_rules import by_distinct, columns_of
 from ..data.table_rules_offset import ALONE, Total
 from ..data.table_rules_range import Unique
 from ..tasks.imputing import impute
-from .table_rows import Known, placed, shown_by
+from .table_known import Known
+from .table_rows import placed, shown_by
 
 ROUNDS = 20
 """Times that rows are drawn again which break a rule."""

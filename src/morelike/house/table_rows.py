@@ -5,28 +5,20 @@ N rows, C columns of the model, F fields.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.errors import BadInput, Refused
-from ..data.files import FolderFiles
 from ..data.table import Cells, TableCodec
-from ..data.table_arrow import ArrowTypes, is_frame
 from ..data.table_columns import CategoryColumn, ColumnCode, NumberColumn, is_missing
-from ..data.table_csv import read_sheet
-from ..data.table_demands import Visible
-from ..data.table_numbers import Format
-from ..data.table_open import cells_of
-from ..data.table_read import measure
 from ..data.table_rules import Rule, by_distinct
-from ..data.table_rules_offset import Above, Offset
 from .package import Package
+from .table_forms import Form, changed, forms_of
+from .table_frames import Given, Readable, Rewritten, opened
+from .table_known import Known
 
 _SHOWN = 5
 
@@ -71,116 +63,45 @@ def shown_by(codec: TableCodec, column: ColumnCode) -> dict[int, list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What training had of a visible column."""
-
-    words: frozenset[str]
-    form: Format | None
-    low: float
-    high: float
-    """Its least and its largest number."""
-    rows: int
-    """How many training rows it was counted on."""
-
-    @classmethod
-    def of(cls, codec: TableCodec, name: str) -> Known:
-        """Of a column that is learnt."""
-        try:
-            visible = Visible(codec, name)
-        except Refused:
-            return cls._of_several(codec, name)
-        code, numbers = visible.code, visible.numbers(visible.words)
-        if isinstance(code, NumberColumn):
-            numbers = np.concatenate([code.quantiles.values, numbers])
-        numbers = numbers[np.isfinite(numbers)]
-        low, high = (numbers.min(), numbers.max()) if len(numbers) else (np.nan, np.nan)
-        return cls(frozenset(visible.words), visible.form, float(low), float(high), rows_of(code))
-
-    @classmethod
-    def _of_several(cls, codec: TableCodec, name: str) -> Known:
-        """Of a column that is made of several, so that its own numbers aren't kept."""
-        rule = codec.rules.writer[name]
-        counted = max(rows_of(column) for column in codec.columns)
-        if not isinstance(rule, Offset):
-            return cls(frozenset(), None, np.nan, np.nan, counted)
-        low, high = (rule.low, rule.high) if isinstance(rule, Above) else (-np.inf, np.inf)
-        return cls(frozenset(rule.scale.words), rule.scale.form, low / rule.scale.times, high / rule.scale.times, counted)
-
-    def strange(self, texts: Sequence[str]) -> np.ndarray:
-        """(N,) bool: new words, or words for a number."""
-        there = np.zeros(len(texts), bool) if self.form is None else np.isfinite(self.form.parse(texts))
-        found: np.ndarray = ~there & np.array([text not in self.words and not is_missing(text) for text in texts], bool)
-        return found
-
-    def new(self, texts: Sequence[str]) -> np.ndarray:
-        """(N,) bool: what is strange, numbers out of the range of training, and gaps where training had none."""
-        found = self.strange(texts)
-        if self.form is not None:
-            values = self.form.parse(texts)
-            found |= (values < self.low) | (values > self.high)
-        if not any(map(is_missing, self.words)):
-            found |= np.array([is_missing(text) for text in texts], bool)
-        return found
-
-
-def rows_of(column: ColumnCode) -> int:
-    """How many training rows a column was counted on."""
-    return int(column.counts.sum()) if isinstance(column, CategoryColumn | NumberColumn) else 0
-
-
-def beside(names: tuple[str, ...], cells: np.ndarray, more: Mapping[str, np.ndarray]) -> tuple[list[str], np.ndarray]:
-    """A table with more columns at its end, under names that it doesn't have yet."""
-    found = list(names)
-    for name in more:
-        while name in found:
-            name += "_"
-        found.append(name)
-    return found, np.concatenate([cells, *(column.astype(object)[:, None] for column in more.values())], 1)
-
-
-@dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a file, or of a table in memory."""
+    """Rows of a file, of a data frame, or of a table in memory."""
 
     name: str
     """What it is called in sentences."""
     names: tuple[str, ...]
     """Of its columns, in its order."""
     cells: np.ndarray
-    """(N, its columns) array of `str`, as they stand there."""
+    """(N, its columns) array of `str`, written as in training."""
     codec: TableCodec
     notes: list[str]
-    types: ArrowTypes | None = None
-    """What the cells of a data frame were."""
+    given: Given
+    """As they stand there."""
+    forms: Mapping[str, Form]
+    """Of the columns that are written otherwise than in training."""
 
     @classmethod
-    def read(cls, codec: TableCodec, rows: Any) -> Rows:
-        """From a CSV or TSV file, cells, or a data frame. Raises BadInput where it can't be read or has no column of the model."""
-        notes: list[str] = []
-        types: ArrowTypes | None = None
-        if is_frame(rows):
-            rows, notes = cells_of(rows)
-            types = rows.types
-            rows = Cells(rows.names, _as_written(codec, rows))
-        if isinstance(rows, Cells):
-            names, cells, name, headed = list(rows.names), rows.cells, "the table", True
-        else:
-            if not isinstance(rows, str | Path):
-                raise BadInput(f"rows come from a CSV file, a data frame or Cells, not from a {type(rows).__name__}: write it as CSV first")
-            path = Path(rows)
-            if path.suffix.lower() == ".parquet":
-                raise BadInput(f"{path.name} is Parquet; this reads CSV only: write it as CSV first")
-            if not path.is_file():
-                raise BadInput(f"there is no file {path}" if not path.exists() else f"{path} is a folder; a CSV file is needed")
-            sheet = read_sheet(FolderFiles(path.parent, [path.name]), path.name)
-            names, cells, notes, name, headed = sheet.names, sheet.cells, sheet.notes, path.name, sheet.headed
-        if not headed and len(names) == len(codec.names):
-            names = list(codec.names)
-        if not set(names) & (set(codec.names) - codec.unlearnt):
-            raise BadInput(f"{name} has none of the columns that the model learnt ({_listed(codec.names)}); its columns: {_listed(names)}")
-        found = cls(name, tuple(names), cells, codec, list(notes), types)
+    def read(cls, codec: TableCodec, rows: Given | Readable) -> Rows:
+        """From a CSV, TSV or Parquet file, a data frame, or cells in memory. Raises BadInput where it can't be read, has no column of the
+        model, or where a column can be read in two ways."""
+        given = rows if isinstance(rows, Given) else opened(rows)
+        name, table = given.name, given.table
+        if not given.headed and len(table.names) == len(codec.names):
+            given = replace(given, table=Cells(codec.names, table.cells, table.types, table.delimiter))
+            table = given.table
+        learnt = set(codec.names) - codec.unlearnt
+        if not set(table.names) & learnt:
+            raise BadInput(
+                f"{name} has none of the columns that the model learnt ({_listed(codec.names)}); its columns: {_listed(table.names)}"
+            )
+        forms, said = forms_of(name, table, {one: Known.of(codec, one) for one in codec.names if one in learnt and one in table.names})
+        cells = changed(table, {one: form.read for one, form in forms.items()})
+        found = cls(name, table.names, cells, codec, [*given.notes, *said], given, forms)
         found.notes.extend(found._said_of_columns())
         return found
+
+    def written(self, name: str, texts: Sequence[str]) -> list[str]:
+        """Cells of a column, written as in training, in the form of the file."""
+        return [self.forms[name].write(text) for text in texts] if name in self.forms else list(texts)
 
     def _said_of_columns(self) -> list[str]:
         said = []
@@ -203,6 +124,16 @@ class Rows:
         """The N cells of a column."""
         found: list[str] = self.cells[:, self.names.index(name)].tolist()
         return found
+
+    def shown(self, name: str) -> list[str]:
+        """The N cells of a column as they stand in the file."""
+        found: list[str] = self.given.table.cells[:, self.names.index(name)].tolist()
+        return found
+
+    def rewritten(self, cells: np.ndarray | None = None, more: Mapping[str, tuple[np.ndarray, bool | None]] | None = None) -> Rewritten:
+        """The rows as they came, or with other `cells` (N, their columns), in the form of the file; with `more` columns."""
+        ways = {name: form.read for name, form in self.forms.items()}
+        return Rewritten.like(self.codec, self.given, self.given.table.cells if cells is None else cells, ways, more)
 
     def arranged(self) -> np.ndarray:
         """(N,C) cells under the model's columns; a column that isn't there is empty."""
@@ -255,24 +186,9 @@ class Rows:
         for number in np.flatnonzero(cells.any(0)).tolist():
             name, rows = self.codec.names[number], np.flatnonzero(cells[:, number])
             more = f" ({len(rows):,} cells)" if len(rows) > 1 else ""
-            shown = self.texts(name)[int(rows[0])]
+            shown = self.shown(name)[int(rows[0])]
             said.append(f"{self.name}, row {int(rows[0]) + 1:,}, column {name}: {shown!r} {what}{more}")
         return said
-
-
-def _as_written(codec: TableCodec, rows: Cells) -> np.ndarray:
-    """The cells of a frame with its dates and durations as the model's columns write them, whatever other rows were written like."""
-    cells = rows.cells.copy()
-    for number, name in enumerate(rows.names):
-        form = Known.of(codec, name).form if name in codec.names and name not in codec.unlearnt else None
-        texts = list(dict.fromkeys(cells[:, number].tolist()))
-        if form is None:
-            continue
-        said = zip(texts, form.parse(texts).tolist(), strict=True)
-        other = {text: measure(form, text) for text, value in said if math.isnan(value) and not is_missing(text)}
-        written = {text: form.write(np.array([value]))[0] for text, value in other.items() if value.is_integer()}
-        cells[:, number] = [written.get(text, text) for text in cells[:, number].tolist()]
-    return cells
 
 
 def _same(codec: TableCodec, name: str, other: str) -> bool:

@@ -21,7 +21,7 @@ from ..data.grid import rgb8
 from ..data.table import Cells
 from ..data.table_arrow import library, parquet_writer
 from ..data.table_csv import write_csv
-from .table_frames import arrow_table
+from .table_frames import Rewritten, arrow_table
 
 FORMS = {".png": "one picture of them all", ".npz": "arrays x and label", ".npy": "the array x"}
 """Endings, and what they hold; no ending is a folder of PNGs, for pictures."""
@@ -113,6 +113,14 @@ def write_tables(folder: Path, tables: Mapping[str, Cells]) -> None:
         raise BadInput(f"{folder} can't be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def write_rows(path: Path, rows: Rewritten) -> None:
+    """Writes rows as CSV or, where the ending is .parquet, as Parquet. Raises BadInput where the place can't be written."""
+    if path.suffix.lower() == ".parquet":
+        whole(path, parquet_writer(rows.arrow()))
+    else:
+        write_csv(rows.table.names, rows.table.cells, path, rows.table.delimiter)
 
 
 def write_text(path: Path, text: str) -> None:
