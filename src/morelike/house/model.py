@@ -166,8 +166,8 @@ class Model:
         self, rows: Readable, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any
     ) -> imputing.Filled:
         """A CSV or Parquet file, a data frame or cells, with every missing cell filled in given the known cells of its row: n drawn
-        `tables`, or with `best` one of the commonest words and median numbers. Of a data frame they are data frames, of Parquet Arrow tables. Columns
-        that are not learnt stay. Raises Refused for a model that doesn't `Infills`."""
+        `tables`, or with `best` one of the commonest words and median numbers. Of a data frame they are data frames, of Parquet Arrow
+        tables. Columns that are not learnt stay. Raises Refused for a model that doesn't `Infills`."""
         return imputing.restore(self.package, rows, n, best=best, seed=seed, dials=dials, audience=audience or Silent())
 
     def translate(

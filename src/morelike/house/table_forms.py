@@ -44,19 +44,19 @@ def forms_of(file: str, table: Cells, known: Mapping[str, Known]) -> tuple[dict[
     Raises BadInput, naming file, row and column, where cells of a column can be read in two ways or need two forms.
     """
     typed = {} if table.types is None else kinds(table.types, table.names)
-    forms, columns = {}, []
+    forms, columns = dict[str, tuple[Form, str]](), []
     for name, own in known.items():
         column = _Column(file, name, own, table.cells[:, table.names.index(name)])
         form = _truth(column) or _typed(typed.get(name, "text"), own)
         if form is not None:
-            forms[name] = form
+            # what a type is as text is nobody's way to write it
+            forms[name] = form, "" if name in typed else column.texts[0]
         elif typed.get(name, "text") == "text" and own.form is not None:
             columns.append(column)
-    if not any(column.differs() for column in columns):
-        return forms, []
-    dates = [column for column in columns if isinstance(column.known.form, DateFormat)]
-    found = _dates(dates) | _numbers([column for column in columns if column not in dates])
-    return forms | {name: form for name, (form, _) in found.items()}, _said(file, found)
+    if any(column.differs() for column in columns):
+        dates = [column for column in columns if isinstance(column.known.form, DateFormat)]
+        forms |= _dates(dates) | _numbers([column for column in columns if column not in dates])
+    return {name: form for name, (form, _) in forms.items()}, _said(file, forms)
 
 
 def changed(table: Cells, ways: Mapping[str, Way]) -> np.ndarray:
