@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 import morelike
 from conftest import Runner
 from morelike.core.errors import BadInput
+from morelike.data.open import open_source
 from morelike.data.table import Cells, TableCodec
 from morelike.data.table_numbers import NumberFormat, readings
 from morelike.house.model import Model, load
 from morelike.house.prepare import prepare
-from morelike.house.table_recast import recasting
+from morelike.house.table_recast import as_source, recasting
 
 NAMES = ("city", "rent", "share", "rooms", "since", "smoker")
 RENTS = {"Bern": 1000, "Basel": 2000, "Zug": 4000}
@@ -113,19 +114,22 @@ def test_data_to_judge_on_is_brought_into_the_form_of_training(model: Model, pla
     assert same.split.fingerprint == model.package.recipe.fingerprint
 
 
-def test_data_in_another_form_and_order_is_enlarged_as_what_it_is(model: Model, place: Path) -> None:
+def test_data_in_another_form_and_order_is_scored_and_goes_back_as_it_was(model: Model, place: Path) -> None:
     rows = flats(150, 4)
     plain = write(place / "plain.csv", rows)
     other = write(place / "other.csv", np.concatenate([swiss(rows)[:, ::-1], np.full((150, 1), "x")], 1), (*NAMES[::-1], "more"))
-    first, second = (model.augment("city", 20, data=data) for data in (plain, other))
-    assert first.gains == second.gains
-    assert (swiss(first.table) == second.table).all()
+    assert isinstance(model.codec, TableCodec)
+    source, said = recasting(model.codec)(open_source(other))
+    assert "doesn't know: more" in " ".join(said)
+    assert (as_source(model.codec, source.items, source.items.cells).handed() == swiss(rows)).all()
     found = model.detect(data=other)
     assert (found.scores == model.detect(data=plain).scores).all()
     assert all("," in text for text in found.table[:, 1])
     write(place / "less.csv", rows[:, :4], NAMES[:4])
     with pytest.raises(BadInput, match="lacks the column 'since'"):
         model.judge(place / "less.csv")
+    with pytest.raises(BadInput, match="lacks the column 'since'"):
+        model.augment("city", 20, data=place / "less.csv")
 
 
 def comma(text: str, row: int) -> str:

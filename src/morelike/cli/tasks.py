@@ -71,7 +71,7 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     text: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TEXT|FILE.csv [KEY=VALUE]...", help="a text with gaps, each written ___, or a table; then dials", show_default=False
+            metavar="TEXT|FILE [KEY=VALUE]...", help="a text with gaps, each written ___, or a table; then dials", show_default=False
         ),
     ] = None,
     file: File = None,
@@ -257,7 +257,7 @@ def classify(  # noqa: PLR0913  # typer reads the options from the signature
     model: ModelPath,
     item: Annotated[
         str | None,
-        typer.Argument(metavar="ITEM", help="a text, a picture's path, numbers (after -- if negative), or a CSV file", show_default=False),
+        typer.Argument(metavar="ITEM", help="a text, a picture's path, numbers (after -- if negative), or a table", show_default=False),
     ] = None,
     column: Column = None,
     data: Data = None,
@@ -289,7 +289,7 @@ def detect(  # noqa: PLR0913  # typer reads the options from the signature
     *,
     model: ModelPath,
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE.csv]", help="rows; by default the held-out ones of the data", show_default=False)
+        str | None, typer.Argument(metavar="[FILE]", help="rows; by default the held-out ones of the data", show_default=False)
     ] = None,
     label: Annotated[
         str | None,

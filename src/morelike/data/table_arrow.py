@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.errors import BadInput
 from .files import READ_LIMIT, Files, guarded
+from .table_columns import is_missing
 from .table_labels import KEY, labelled, noted
 from .table_numbers import plain_number
 from .table_zones import offset_text
@@ -393,6 +394,16 @@ def plain_table(names: Sequence[str], cells: np.ndarray, numbers: Mapping[str, b
             continue
         arrays.append(_array(pa, texts, pa.int64() if numbers[name] else pa.float64()))
     return pa.Table.from_arrays(arrays, names=list(names))
+
+
+def with_texts(table: Any, cells: np.ndarray) -> Any:
+    """An Arrow table of cells (N,C) that had no types, in which columns that lost a cell for their type's sake are text."""
+    pa = sys.modules["pyarrow"]
+    for number, name in enumerate(table.column_names):
+        texts = cells[:, number].tolist()
+        if table.column(number).null_count > sum(map(is_missing, texts)):
+            table = table.set_column(number, name, pa.array([None if is_missing(text) else text for text in texts], pa.string()))
+    return table
 
 
 def give_back(types: ArrowTypes, names: Sequence[str], cells: np.ndarray) -> Any:

@@ -14,7 +14,7 @@ from ..core.errors import BadInput
 from ..data.files import FolderFiles
 from ..data.table import Cells, TableCodec
 from ..data.table_arrow import SUFFIXES as PARQUET
-from ..data.table_arrow import arrow_of, from_cells, give_back, is_frame, joined, plain_table, read_parquet, to_cells, types_of
+from ..data.table_arrow import arrow_of, from_cells, give_back, is_frame, joined, plain_table, read_parquet, to_cells, types_of, with_texts
 from ..data.table_csv import read_sheet
 from ..data.table_numbers import NumberFormat
 from .table_forms import changed
@@ -113,14 +113,15 @@ class Rewritten:
         return found
 
     def arrow(self) -> Any:
-        """An Arrow table in the rows' types, else in those of the model's source, else with plain numbers as numbers."""
+        """An Arrow table in the rows' types, else in those of the model's source, else with plain numbers as numbers; a column with cells
+        that its type can't hold is text."""
         names, codec = self.table.names, self.codec
         if self.table.types is not None:
             return from_cells(self.table.types, names, self.table.cells)
         cells, numbers = changed(self.table, self.ways), _numbers(codec) | dict(self.added)
-        if codec.types is not None:
-            return from_cells(types_of(names, [(codec.names, codec.types)], numbers), names, cells)
-        return plain_table(names, cells, numbers)
+        if codec.types is None:
+            return with_texts(plain_table(names, cells, numbers), cells)
+        return with_texts(from_cells(types_of(names, [(codec.names, codec.types)], numbers), names, cells), cells)
 
 
 def arrow_table(codec: TableCodec, cells: np.ndarray) -> Any:
