@@ -154,6 +154,14 @@ def test_what_can_be_read_in_two_ways_is_refused(model: Model, column: str, chan
             task(Cells(NAMES, rows))
 
 
+def test_a_model_is_asked_about_its_own_data_whatever_stands_there(place: Path) -> None:
+    rows = flats(200, 8)
+    rows[::3, 1] = [text.replace(".", ",") if row % 2 else text for row, text in enumerate(rows[::3, 1])]
+    model = morelike.train(write(place / "mixed.csv", rows), "bayesnet", out=place / "mixed", judge=False)
+    assert np.isfinite(model.detect().scores).all()
+    assert model.classify(column="city")["n"] == len(model.detect().scores)
+
+
 def test_thousands_or_decimals_are_told_by_the_other_columns(model: Model) -> None:
     rows = flats(1, 6)
     rows[0, 1:3] = ["1,234", "0.274"]

@@ -81,7 +81,8 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     ] = None,
     best: Annotated[bool, typer.Option("--best", help="fill in the commonest word or the median of 32 draws (tables)")] = False,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE.csv", help="the filled table; with -n FILE-1.csv and on", show_default=False)
+        str | None,
+        typer.Option("--out", metavar="FILE.csv|.parquet", help="the filled table; with -n FILE-1.csv and on", show_default=False),
     ] = None,
     where: Where = None,
     seed: Seed = 0,
@@ -263,7 +264,7 @@ def classify(  # noqa: PLR0913  # typer reads the options from the signature
     data: Data = None,
     where: Where = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE.csv", help="write the rows of a table with their classes", show_default=False)
+        str | None, typer.Option("--out", metavar="FILE.csv|.parquet", help="write a table's rows with their classes", show_default=False)
     ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
@@ -296,7 +297,7 @@ def detect(  # noqa: PLR0913  # typer reads the options from the signature
         typer.Option("--label", metavar="COLUMN=VALUE", help="say how well rows with this value are found", show_default=False),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE.csv", help="write the rows with score and rank", show_default=False)
+        str | None, typer.Option("--out", metavar="FILE.csv|.parquet", help="write the rows with score and rank", show_default=False)
     ] = None,
     data: Data = None,
     device: OnDevice = "auto",
@@ -321,7 +322,8 @@ def augment(  # noqa: PLR0913  # typer reads the options from the signature
         int | None, typer.Option("-n", help="rows to add; by default each class is brought up to the largest", show_default=False)
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE.csv", help="write the training rows and the generated ones", show_default=False)
+        str | None,
+        typer.Option("--out", metavar="FILE.csv|.parquet", help="write the training rows and the generated ones", show_default=False),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="write them even where they gain nothing")] = False,
     data: Data = None,

@@ -166,11 +166,11 @@ def classify_data(package: Package, data: Prepared, column: str | None, audience
     if not len(held[0]):
         raise BadInput(f"{data.source.name} has no held-out rows with a class in {target.name}")
     names = data.source.items.names
-    joints = ruled.classes(ruled.joints(Rows.read(ruled.codec, Cells(names, held[0])), audience))
+    joints = ruled.classes(ruled.joints(Rows.read(ruled.codec, Cells(names, held[0]), own=True), audience))
     name = package.recipe.model or "model"
     results, temperature = {name: ruled.posterior(joints)}, None
     if len(fitted[0]):
-        others = ruled.classes(ruled.joints(Rows.read(ruled.codec, Cells(names, fitted[0])), audience, "fitting a temperature"))
+        others = ruled.classes(ruled.joints(Rows.read(ruled.codec, Cells(names, fitted[0]), own=True), audience, "fitting a temperature"))
         sharpness = classifying.fitted_sharpness(others, np.ones(len(target.ids)), fitted[1])
         temperature = 1 / sharpness
         results[f"{name}, calibrated"] = ruled.posterior(joints, sharpness)

@@ -65,4 +65,4 @@ def part(codec: TableCodec, source: Source, numbers: np.ndarray) -> Rows:
     if isinstance(items, Recast):
         written = as_source(codec, items, items[numbers]).table
         return Rows(name, codec.names, items[numbers], codec, [], Given(name, written), items.forms)
-    return Rows.read(codec, Given(name, Cells(items.names, items[numbers], getattr(items, "types", None), items.delimiter)))
+    return Rows.read(codec, Given(name, Cells(items.names, items[numbers], getattr(items, "types", None), items.delimiter)), own=True)

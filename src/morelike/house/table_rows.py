@@ -80,9 +80,9 @@ class Rows:
     """Of the columns that are written otherwise than in training."""
 
     @classmethod
-    def read(cls, codec: TableCodec, rows: Given | Readable) -> Rows:
-        """From a CSV, TSV or Parquet file, a data frame, or cells in memory. Raises BadInput where it can't be read, has no column of the
-        model, or where a column can be read in two ways."""
+    def read(cls, codec: TableCodec, rows: Given | Readable, *, own: bool = False) -> Rows:
+        """From a CSV, TSV or Parquet file, a data frame, or cells in memory; `own`: rows that are written as in training already. Raises
+        BadInput where it can't be read, has no column of the model, or where a column can be read in two ways."""
         given = rows if isinstance(rows, Given) else opened(rows)
         name, table = given.name, given.table
         if not given.headed and len(table.names) == len(codec.names):
@@ -93,7 +93,8 @@ class Rows:
             raise BadInput(
                 f"{name} has none of the columns that the model learnt ({_listed(codec.names)}); its columns: {_listed(table.names)}"
             )
-        forms, said = forms_of(name, table, {one: Known.of(codec, one) for one in codec.names if one in learnt and one in table.names})
+        known = {} if own else {one: Known.of(codec, one) for one in codec.names if one in learnt and one in table.names}
+        forms, said = forms_of(name, table, known)
         cells = changed(table, {one: form.read for one, form in forms.items()})
         found = cls(name, table.names, cells, codec, [*given.notes, *said], given, forms)
         found.notes.extend(found._said_of_columns())
