@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -240,12 +239,10 @@ def test_a_frame_gives_a_frame_with_its_labels(model: Any) -> None:
     torn = odd_frame().head(12).astype({0: float})
     torn.loc[:4, 0] = None
     torn.loc[2, "seen"] = None
-    filled = model.impute(torn).frames()[0]
+    filled = model.impute(torn).tables[0]
     assert list(filled.columns) == list(torn.columns)
     assert not filled.isna().any().any()
     pd.testing.assert_frame_equal(filled.loc[5:], torn.loc[5:])
-    with pytest.raises(BadInput, match="no data frames"):
-        replace(model.impute(torn), types=None).frames()
 
 
 @pytest.mark.parametrize(
@@ -286,3 +283,38 @@ def test_cells_show_the_zones_clock_and_durations_their_unit(model: Any) -> None
         moment = datetime.datetime.fromisoformat(text)
         assert moment.utcoffset() == moment.astimezone(ZoneInfo("Europe/Zurich")).utcoffset()
     assert boxes_of(model.codec, [read_demand("long>1 h", model.codec.names)])
+
+
+def test_moments_of_rows_are_on_the_columns_own_clock(model: Any) -> None:
+    rows = odd_frame().head(30)
+    plain = rows.assign(seen=rows["seen"].dt.tz_localize(None))
+    utc = rows.assign(seen=rows["seen"].dt.tz_convert("UTC"))
+    scores = model.detect(rows).scores
+    assert (model.detect(utc).scores == scores).all()
+    assert (model.detect(plain).scores == scores).all()
+    # in nothing but gaps too, a frame's zone gets moments, another frame the clock
+    gaps = [frame.assign(seen=pd.Series(pd.NaT, frame.index, frame["seen"].dtype)) for frame in (utc, plain)]
+    moment, clock = (model.impute(frame, seed=3).tables[0]["seen"] for frame in gaps)
+    assert (moment.dt.tz_convert("Europe/Zurich").dt.tz_localize(None) == clock).all()
+    parts = rows.assign(long=rows["long"].astype("timedelta64[s]"))
+    assert (model.detect(parts).scores == scores).all()
+
+
+def test_files_with_other_zones_and_units_are_read_by_their_own_or_refused(tmp_path: Any) -> None:
+    texts = moments("Europe/Zurich")
+    weights = [f"{value / 2} kg" for value in range(100, 500)]
+    frame = pd.DataFrame({"seen": texts, "weight": weights, "other": ["a", "b"] * 200})
+    frame.to_csv(tmp_path / "zoned.csv", index=False)
+    zoned = morelike.train(tmp_path / "zoned.csv", "bayesnet", out=tmp_path / "zoned", judge=False)
+    rows = frame.head(20)
+    scores = zoned.detect(rows).scores
+    for pattern in ("%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S%z"):
+        other = rows.assign(seen=[datetime.datetime.fromisoformat(text).strftime(pattern) for text in rows["seen"]])
+        assert (zoned.detect(other).scores == scores).all()
+    assert (zoned.detect(rows.assign(weight=[text.replace(".", ",") for text in rows["weight"]])).scores == scores).all()
+    with pytest.raises(BadInput, match=r"row 1, column weight: '.* lb' has the unit 'lb', training had 'kg'"):
+        zoned.detect(rows.assign(weight=[text.replace("kg", "lb") for text in rows["weight"]]))
+    frame.assign(seen=[text[:19] for text in texts]).to_csv(tmp_path / "plain.csv", index=False)
+    plain = morelike.train(tmp_path / "plain.csv", "bayesnet", out=tmp_path / "plain", judge=False)
+    with pytest.raises(BadInput, match=r"row 1, column seen: '.*' is a moment of a zone, training had none"):
+        plain.detect(rows)

@@ -338,17 +338,19 @@ def _fitting(pa: Any, text: str, kind: Any) -> str | None:
 
 
 def kinds(types: ArrowTypes, names: Sequence[str]) -> dict[str, str]:
-    """What each column of cells that came from such types holds: "whole", "number", "day", "second", "moment", "truth", "null", "text"."""
+    """What each column of cells that came from such types holds: "whole", "number", "day", "second", "moment", "zoned" (a
+    moment with its offset), "duration", "truth", "null", "text"."""
     pa = library("pyarrow", "a table of the types it was read from")
     schema, test, found = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(types.schema))), pa.types, {}
     for name in names:
         kind = schema.field(name).type
         kind = kind.value_type if test.is_dictionary(kind) else kind
         if test.is_timestamp(kind):
-            found[name] = "second" if kind.unit == "s" else "moment"
+            found[name] = "zoned" if kind.tz else "second" if kind.unit == "s" else "moment"
         else:
             by = {
                 "whole": test.is_integer, "number": lambda one: test.is_floating(one) or test.is_decimal(one), "day": test.is_date,
+                "duration": test.is_duration,
                 "truth": test.is_boolean, "null": test.is_null,
             }  # fmt: skip
             found[name] = next((word for word, fits in by.items() if fits(kind)), "text")

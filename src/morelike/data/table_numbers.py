@@ -242,7 +242,7 @@ class NumberFormat:
     @classmethod
     def bare(cls, texts: Sequence[str], decimal: str, thousands: str) -> Self | None:
         """The signs and affixes of `texts`, without a grid, by these separators; None where one of them isn't a number so."""
-        found = [match for text in texts if (match := _read(text, decimal, thousands))]
+        found = [match for text in texts if (match := _read(text, decimal, thousands, units=True))]
         if not found or len(found) < len(texts):
             return None
         (prefix, suffix), _ = Counter(match.group(2, 6) for match in found).most_common(1)[0]
@@ -250,7 +250,7 @@ class NumberFormat:
 
     def plain(self, text: str) -> str | None:
         """A number of this column, or the same without what stands around it, as programs write it; None for other texts."""
-        match = _read(text, self.decimal, self.thousands)
+        match = _read(text, self.decimal, self.thousands, units=self.suffix != "")
         if match is None or "".join(match.group(2, 6)).strip() not in ("", self.unit):
             return None
         body = (match[4].replace(self.thousands, "") if self.thousands else match[4]).replace(self.decimal, ".")

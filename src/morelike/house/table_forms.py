@@ -15,7 +15,8 @@ from ..data.table import Cells
 from ..data.table_arrow import kinds
 from ..data.table_columns import BOOLEAN, is_missing
 from ..data.table_dates import DateFormat
-from ..data.table_numbers import NumberFormat, is_number, readings
+from ..data.table_numbers import NumberFormat, is_number, is_quantity, readings
+from ..data.table_read import measure
 from .table_known import Known
 
 Way = Callable[[str], str]
@@ -47,7 +48,7 @@ def forms_of(file: str, table: Cells, known: Mapping[str, Known]) -> tuple[dict[
     forms, columns = dict[str, tuple[Form, str]](), []
     for name, own in known.items():
         column = _Column(file, name, own, table.cells[:, table.names.index(name)])
-        form = _truth(column) or _typed(typed.get(name, "text"), own)
+        form = _truth(column) or _typed(typed.get(name, "text"), column)
         if form is not None:
             # what a type is as text is nobody's way to write it
             forms[name] = form, "" if name in typed else column.texts[0]
@@ -95,7 +96,13 @@ class _Column:
         """Whether some cells are values that the model's form can't read."""
         if isinstance(self.known.form, DateFormat):
             return bool(self.unread) and DateFormat.find(self.unread) is not None
-        return any(map(is_number, self.unread))
+        return bool(self.numbers)
+
+    @property
+    def numbers(self) -> list[str]:
+        """The cells that are numbers (with a unit where training had one) and that the model's form can't read."""
+        model = self.known.form
+        return list(filter(is_quantity if isinstance(model, NumberFormat) and model.unit else is_number, self.unread))
 
     def refuse(self, text: str, why: str) -> NoReturn:
         row = self.cells.tolist().index(text) + 1
@@ -127,15 +134,42 @@ def _pair(words: Iterable[str]) -> tuple[str, str] | None:
     return spelt.get(pair[0], other(pair[0])), spelt.get(pair[1], other(pair[1]))
 
 
-def _typed(kind: str, known: Known) -> Form | None:
+def _typed(kind: str, column: _Column) -> Form | None:
     """The form of a column whose values had a type."""
-    form = known.form
-    if isinstance(form, DateFormat) and kind in _TYPED:
-        return _date_form(_TYPED["second" if kind == "moment" and form.unit != "microsecond" else kind], form, known.words)
+    form, words = column.known.form, column.known.words
+    if isinstance(form, DateFormat) and (kind in _TYPED or kind == "zoned"):
+        own = _TYPED["second" if kind == "moment" and form.unit != "microsecond" else kind] if kind in _TYPED else _zoned(column, form)
+        return _date_form(_clocked(column, own), form, words)
     if isinstance(form, NumberFormat) and kind in ("whole", "number", "null"):
         rounded = kind == "whole" and bool(form.decimals or form.digits)
         return None if form.is_plain and not rounded else _number_form(NumberFormat(), form, rounded)
-    return None
+    return _duration_form(form) if isinstance(form, NumberFormat) and kind == "duration" else None
+
+
+def _zoned(column: _Column, model: DateFormat) -> DateFormat:
+    """How a type of moments in a zone looks as text; of a column of nothing but gaps, at the offsets of the model's clock."""
+    fraction = ".%6" if model.unit == "microsecond" else ""
+    return DateFormat.find(column.texts) or DateFormat(f"%Y-%m-%d %H:%M:%S{fraction}%:z", model.unit, zone=model.zone)
+
+
+def _clocked(column: _Column, form: DateFormat) -> DateFormat:
+    """Dates of the file as moments where the model's are: what has no offset is on the model's own clock. Raises BadInput where only the
+    file's dates have one."""
+    model = column.known.form
+    assert isinstance(model, DateFormat)
+    if form.zone is not None and model.zone is None:
+        column.refuse(column.texts[0], "is a moment of a zone, training had none: its times can't be compared")
+    return replace(form, zone=model.zone, unit=model.unit) if form.zone is None and model.zone is not None else form
+
+
+def _duration_form(model: NumberFormat) -> Form:
+    """Durations of a type, in any unit of time, in the model's; such a type takes every unit."""
+
+    def read(text: str) -> str:
+        value = measure(model, text)
+        return model.write(np.array([value]))[0] if np.isfinite(value) and (model.digits or value.is_integer()) else text
+
+    return Form(read, str)
 
 
 def _number_form(own: NumberFormat, model: NumberFormat, rounded: bool = False) -> Form:
@@ -185,7 +219,7 @@ def _numbers(columns: Sequence[_Column]) -> dict[str, tuple[Form, str]]:
 
 def _candidates(column: _Column) -> list[NumberFormat]:
     """The forms that read all numbers of a column. Raises BadInput where there are numbers and no form reads all."""
-    texts = [*column.values, *filter(is_number, column.unread)]
+    texts = [*column.values, *column.numbers]
     found = readings(texts) if texts else []
     if texts and not found:
         sides = {sign: [text for text in texts if any(form.decimal == sign for form in readings([text]))] for sign in ".,"}
@@ -199,7 +233,7 @@ def _candidates(column: _Column) -> list[NumberFormat]:
 def _number(column: _Column, candidates: list[NumberFormat], votes: set[str]) -> tuple[Form, str] | None:
     model = column.known.form
     assert isinstance(model, NumberFormat)
-    texts = [*column.values, *filter(is_number, column.unread)]
+    texts = [*column.values, *column.numbers]
     if not candidates:
         # nothing but gaps: what is filled in is written like the other columns
         if texts or len(votes) != 1 or model.decimal in votes:
@@ -223,7 +257,7 @@ def _number(column: _Column, candidates: list[NumberFormat], votes: set[str]) ->
         said = f"training had {model.unit!r}" if model.unit else "training had none"
         text = next(text for text in texts if own.unit in text)
         column.refuse(text, f"has the unit {own.unit!r}, {said}: its numbers can't be compared" if own.unit else f"has no unit, {said}")
-    return _number_form(own, model), next(iter([*filter(is_number, column.unread), *texts]))
+    return _number_form(own, model), next(iter([*column.numbers, *texts]))
 
 
 def _dates(columns: Sequence[_Column]) -> dict[str, tuple[Form, str]]:
@@ -245,6 +279,7 @@ def _dates(columns: Sequence[_Column]) -> dict[str, tuple[Form, str]]:
             else:
                 continue
         if form.pattern not in (model.pattern, *model.others) or column.unread:
+            form = _clocked(column, form)
             chosen[column.name] = _date_form(form, model, column.known.words), next(iter([*column.unread, *column.values]))
     return chosen
 
