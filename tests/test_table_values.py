@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import morelike
 from morelike.core.errors import BadInput
 from morelike.data.table import TableCodec
+from morelike.data.table_boxes import boxes_of
 from morelike.data.table_dates import DateFormat
-from morelike.data.table_demands import Visible, boxes_of, read_demand
+from morelike.data.table_demands import Visible, read_demand
 from morelike.data.table_numbers import NumberFormat
 from morelike.data.table_read import as_typed, measure, span
 from morelike.data.table_zones import Zone, seconds, tail_pattern, written

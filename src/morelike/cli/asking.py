@@ -14,7 +14,7 @@ from ..data.table_columns import label
 from ..house import writing
 from ..house.model import load
 from . import show
-from .drawing import dials_of
+from .drawing import dials_of, fits
 
 _SHOWN = 40
 
@@ -50,7 +50,8 @@ def _chance(found: Mapping[str, Any]) -> None:
     show.say(f"P({', '.join(found['event'])}{_given(found)}) = {found['probability']:.4g}")
     if found["interval"] is not None:
         low, high = found["interval"]
-        show.say(f"estimated, from many combinations: {low:.4g} .. {high:.4g} (95%)")
+        how = "many combinations" if found["kept"] is None else f"rows drawn within a covering box, {fits(found['kept'])}"
+        show.say(f"estimated, from {how}: {low:.4g} .. {high:.4g} (95%)")
     _support(found)
     low, high = found["counted_interval"]
     show.say(f"a share counted on so many rows would be good to {low:.3g} .. {high:.3g} (95%); the model's own error is not known")
@@ -81,6 +82,8 @@ def _distribution(found: Mapping[str, Any]) -> None:
         low, middle, high = numbers["quartiles"]
         what = f"{found['column']}{_given(found)}: " if not values else "as a number: "
         share = "" if numbers["probability"] > 0.99995 else f" (of the {numbers['probability']:.4f} that are numbers)"
+        if found["drawn"] is not None:
+            show.say(f"estimated, from {found['drawn']:,} rows drawn")
         show.say(f"{what}mean {numbers['mean']}, median {middle}, half of it from {low} to {high}{share}")
     _support(found)
 
@@ -98,6 +101,8 @@ def simulate(folder: str, n: int, wish: Wish, out: str | None, as_json: bool) ->
     show.say(f"{n:,} rows: {place.path}")
     for own in found["shares"]:
         show.say(f"{own['demand']}: {own['before']:.4g} under the model, {own['asked']:.4g} asked for, {own['reached']:.4g} in the rows")
+    if found["kept"] is not None:
+        show.say(f"{', '.join(found['covered'])}: drawn within covering boxes, {fits(found['kept'])}; probabilities are estimates")
     if found["shift"] is not None:
         own = found["shift"]
         show.say(f"mean of {own['column']}: {own['before']} under the model, {own['asked']} asked for, {own['reached']} in the rows")

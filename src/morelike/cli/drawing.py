@@ -70,7 +70,14 @@ def _rows(model: Model, n: int, asked: Asked, dials: Mapping[str, Any], place: w
     who = "all" if report["obeyed"] == 1 else f"{report['obeyed']:.4%} of them"
     kind = "a probability" if report["exact"] else "an estimated probability"
     rule = f"{who} obey {' and '.join(report['demands'])}, which has {kind} of {report['probability']:.4g} under the model"
+    if report["kept"] is not None:
+        rule += f"; {' and '.join(report['covered'])}: drawn within a covering box, {fits(report['kept'])}"
     return Drawn(place.path, rule=rule)
+
+
+def fits(share: float) -> str:
+    """Which share of drawn rows was kept, in words."""
+    return f"{100 * share:.3g} % of its rows fit"
 
 
 def _linked(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:

@@ -211,7 +211,11 @@ def simulate(  # noqa: PLR0913  # typer reads the options from the signature
         ),
     ] = None,
     shift: Annotated[
-        str | None, typer.Option("--shift", metavar="COLUMN=+NUMBER", help="move the mean of a column: age=+5", show_default=False)
+        str | None,
+        typer.Option(
+            "--shift", metavar="COLUMN=+NUMBER", show_default=False,
+            help="move the mean of a column: age=+5; of dates by a duration: end=+3d, start=-2h (w, d, h, min, s; days without a letter)",
+        ),
     ] = None,
     where: Demanded = None,
     seed: Seed = 0,

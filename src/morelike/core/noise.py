@@ -83,6 +83,10 @@ class Noise:
     def __getitem__(self, rows: slice | Tensor) -> Noise:
         return Noise._of(self.key, self.index[rows])
 
+    def shifted(self, by: Tensor) -> Noise:
+        """Noise of examples with other numbers: each one's number and `by` (B,) int64."""
+        return Noise._of(self.key, self.index + by)
+
     def to(self, device: torch.device | str) -> Noise:
         return Noise._of(self.key, self.index.to(device))
 

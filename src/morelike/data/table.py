@@ -253,6 +253,19 @@ class TableCodec(Codec):
             coded[:, : first.shape[1]] = first
         return self.rules.grow(coded)
 
+    def shown(self, x: np.ndarray, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """(N,) cells of each of some columns that are learnt, as `decode` gives them."""
+        rules, needed = self.rules.needed(names)
+        coded, place = {}, 0
+        for column in self.columns:
+            if column.name in needed:
+                coded[column.name] = column.decode(x[:, place : place + len(column.fields)])
+            place += len(column.fields)
+        found = {name: cells for name, cells in coded.items() if name in self.names}
+        for rule in rules:
+            found |= rule.grow(found, coded)
+        return {name: found[name] for name in names}
+
     def completed(self, x: np.ndarray, cells: np.ndarray, known: np.ndarray) -> np.ndarray:
         """(N,C) array of `str`: as `decode`, but what is `known` (N,C) bool of `cells` (N,C) stands, and by the rules others follow from
         it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -47,6 +48,8 @@ _SAMPLE = 200
 _LOOKED_AT = 5
 _NAMED = {60_000_000: (1, "minute"), 3_600_000_000: (1, "hour"), 86_400_000_000: (1, "day"), 1_000_000: (1, "second")}
 """Steps in microseconds that have names."""
+_DURATION = re.compile("([+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)) ?(w|d|h|min|s|)", re.ASCII)
+_DAYS_IN = {"": 1.0, "w": 7.0, "d": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400}
 _FIRST_YEAR = 69
 """Years of two digits from this on are of the twentieth century."""
 
@@ -315,3 +318,9 @@ class DateFormat:
         own = {key: value for key, value in state.items() if key != "kind"}
         zone = None if own.get("zone") is None else Zone.restore(own["zone"])
         return cls(**{**own, "others": tuple(map(str, own["others"])), "zone": zone})
+
+
+def duration(text: str) -> float:
+    """Days that a person wrote: 3d, 2h, 1.5w, 30min, 90s, or a number of days; NaN for anything else."""
+    found = _DURATION.fullmatch(text)
+    return float(found[1]) * _DAYS_IN[found[2]] if found else math.nan

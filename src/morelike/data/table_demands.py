@@ -5,9 +5,8 @@ N cells, M numbers, L intervals. A demand is about the text that a column shows:
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,96 +55,30 @@ def read_demand(text: str, names: Iterable[str]) -> Demand:
     raise UnknownName("column", text[: min(ends)].strip(), names)
 
 
-def boxes_of(
-    codec: TableCodec, demands: Sequence[Demand], before: Sequence[Demand] = (), *, empty: bool = False
-) -> list[dict[int, Allowed]]:
-    """What all `demands` and those `before` allow, as boxes that don't overlap: field -> set, in the order in which they are to be fixed:
-    the columns of `before` first, those with the fewest values first, then the others as they come.
+class Shown:
+    """One column as people see it: demands on it, tested on cells."""
 
-    Raises Refused for a column that is not learnt, UnknownName or BadInput for a value that the model can't write, and BadInput where
-    nothing fulfils them, unless `empty`.
-    """
-    parts = []
-    for name in dict.fromkeys(demand.column for demand in (*before, *demands)):
-        own = [demand for demand in (*before, *demands) if demand.column == name]
-        visible = Visible(codec, name)
-        boxes = visible.boxes(own)
-        if not boxes and not empty:
-            said = " and ".join(map(str, own))
-            raise BadInput(f"no {name} that the model can write fulfils {said}{': ' + visible.written() if len(own) == 1 else ''}")
-        first = [one for one in own if one in before]
-        parts.append((not first, max((_size(box) for box in visible.boxes(first)), default=0.0) if first else 0.0, boxes))
-    parts.sort(key=lambda part: part[:2])
-    found = [box for boxes in itertools.product(*(part[2] for part in parts)) if (box := _joined(boxes)) is not None]
-    if not found and not empty:
-        raise BadInput(f"by the rules of the table {' and '.join(map(str, (*before, *demands)))} rule each other out")
-    return found
-
-
-def _joined(boxes: Sequence[Mapping[int, Allowed]]) -> dict[int, Allowed] | None:
-    """What all of the boxes allow, None for nothing; a field that several of them name is a category."""
-    whole: dict[int, Allowed] = {}
-    for box in boxes:
-        for place, own in box.items():
-            other = whole.get(place)
-            if isinstance(own, Among) and isinstance(other, Among):
-                own = Among(own.ids & other.ids)
-                if not bool(own.ids.any()):
-                    return None
-            whole[place] = own
-    return whole
-
-
-def _size(box: Mapping[int, Allowed]) -> float:
-    """Combinations of ids in a box; a real counts as many."""
-    return math.prod(int(own.ids.sum()) if isinstance(own, Among) else 100 for own in box.values())
-
-
-class Visible:
-    """One column as people see it, and the coded column in which it shows."""
-
-    def __init__(self, codec: TableCodec, name: str) -> None:
-        """Raises UnknownName for a column that isn't there, Refused for one that is not learnt."""
-        self.name, self.names = name, codec.names
-        self.code, self.place, self.show = codec.view(name)
-        if not self.code.fields:
-            raise Refused(f"{name} is not learnt, so nothing follows from it: {self.code.describe()}")
-        own: tuple[str, ...] = ()
-        match self.code:
-            case CategoryColumn(values=words) | NumberColumn(markers=words):
-                own = words
-        self.words = [self.show(text) for text in own]
-        """What each id shows: of a category all of them, of a number those from 1 on."""
-        self.form: Format | None = getattr(self.code, "form", None)
-        if list(own) != self.words:
-            there = [text for text in dict.fromkeys(self.words) if not is_missing(text)]
-            self.form = DateFormat.find(there) or NumberFormat.find(there)
+    def __init__(self, name: str, words: Sequence[str], form: Format | None) -> None:
+        """`words`: cells that it may hold and that count as such; `form` of all others, None for none."""
+        self.name, self.words, self.form = name, list(words), form
 
     def numbers(self, texts: Sequence[str]) -> np.ndarray:
         """(N,) float64, NaN where a cell is no number or date."""
         return np.full(len(texts), np.nan) if self.form is None else self.form.parse(texts)
 
-    def written(self) -> str:
-        """Which values there are, in words."""
-        if isinstance(self.code, NumberColumn):
-            low, high = self.texts(np.array([-CLIP, CLIP], np.float32))
-            words = f", or {', '.join(map(label, self.words))}" if self.words else ""
-            return f"it goes from {low} to {high}{words}"
-        return f"it is one of {', '.join(label(text) for text in self.words[:12])}{', ...' if len(self.words) > 12 else ''}"
-
-    def texts(self, x: np.ndarray) -> list[str]:
-        """M cells of a number's codes x (M,) float32."""
-        rows = np.zeros((len(x), len(self.code.fields)), np.float32)
-        rows[:, -1] = x
-        return [self.show(text) for text in self.code.decode(rows).tolist()]
-
     def holds(self, texts: Sequence[str], demand: Demand) -> np.ndarray:
-        """(N,) bool: whether cells fulfil a demand. Raises as `boxes_of` does."""
-        words, spans = self._read(demand)
-        numbers = self.numbers(texts)
-        found = np.array([text in words for text in texts], dtype=bool)
-        for low, high in spans:
-            found |= (numbers >= low) & (numbers <= high)
+        """(N,) bool: whether cells fulfil a demand. Raises BadInput or UnknownName for a value that the column can't have."""
+        words = self.read(demand)[0]
+        return self._met(np.array([text in words for text in texts], dtype=bool), self.numbers(texts), demand)
+
+    def hold_numbers(self, numbers: np.ndarray, demands: Sequence[Demand]) -> np.ndarray:
+        """(N,) bool: whether numbers, in the column's units, fulfil all demands."""
+        found: np.ndarray = np.all([self._met(np.zeros(len(numbers), bool), numbers, demand) for demand in demands], axis=0)
+        return found
+
+    def _met(self, found: np.ndarray, numbers: np.ndarray, demand: Demand) -> np.ndarray:
+        for low, high in self.read(demand)[1]:
+            found = found | ((numbers >= low) & (numbers <= high))
         flip = (demand.sign == "!=") != demand.negated
         turned: np.ndarray = ~found if flip else found
         return turned
@@ -155,49 +88,7 @@ class Visible:
         found: np.ndarray = np.all([self.holds(texts, demand) for demand in demands], axis=0)
         return found
 
-    def boxes(self, demands: Sequence[Demand]) -> list[dict[int, Allowed]]:
-        """Boxes, which don't overlap, of the column's fields; none where nothing fulfils all demands."""
-        words = self.all_hold(self.words, demands) if self.words else np.zeros(0, bool)
-        if not isinstance(self.code, NumberColumn):
-            return [{self.place.start: Among(torch.from_numpy(words))}] if words.any() else []
-        ends = self._intervals(demands)
-        real = Within(torch.from_numpy(ends), bool(self.all_hold(self.texts(np.array([np.nan], np.float32)), demands)[0]))
-        number: dict[int, Allowed] = {self.place.stop - 1: real}
-        some = len(ends) > 0 or real.missing
-        if not self.words:
-            return [number] if some else []
-        # a gap or a common value stands in the category alone, whatever the number beside it
-        first = Among(torch.tensor([True] + [False] * len(words)))
-        found: list[dict[int, Allowed]] = [{self.place.start: first, **number}] if some else []
-        if words.any():
-            found.append({self.place.start: Among(torch.from_numpy(np.append(False, words)))})
-        return found
-
-    def _intervals(self, demands: Sequence[Demand]) -> np.ndarray:
-        """(L,2) float32: where codes of the number lie whose texts fulfil all demands. Texts rise with codes, so the only places where
-        that can change are the first codes that reach a bound."""
-        bounds = [bound for demand in demands for low, high in self._read(demand)[1] for bound in (low, np.nextafter(high, np.inf))]
-        starts = np.unique(np.concatenate(([-_FURTHEST], self._first(np.array([bound for bound in bounds if np.isfinite(bound)])))))
-        starts = starts[starts <= _FURTHEST]
-        good = self.all_hold(self.texts(_code(starts)), demands)
-        change = np.flatnonzero(np.diff(np.concatenate(([False], good, [False])).astype(np.int8)))
-        ends = [
-            (-np.inf if first == 0 else _code(starts[first]), np.inf if last == len(starts) else _code(starts[last] - 1))
-            for first, last in change.reshape(-1, 2).tolist()
-        ]
-        return np.array(ends, dtype=np.float32).reshape(-1, 2)
-
-    def _first(self, bounds: np.ndarray) -> np.ndarray:
-        """(M,) int64: the lowest code, as `_code` counts them, whose number is at least each bound; one beyond the last for none."""
-        low, high = np.full(len(bounds), -_FURTHEST), np.full(len(bounds), _FURTHEST + 1)
-        while len(bounds) and (low < high).any():
-            middle = (low + high) // 2
-            reached = self.numbers(self.texts(_code(np.minimum(middle, _FURTHEST)))) >= bounds
-            high = np.where((low < high) & reached, middle, high)
-            low = np.where((low < high) & ~reached, middle + 1, low)
-        return low
-
-    def _read(self, demand: Demand) -> tuple[frozenset[str], list[tuple[float, float]]]:
+    def read(self, demand: Demand) -> tuple[frozenset[str], list[tuple[float, float]]]:
         """(texts, intervals of numbers with both ends inside) that a demand names."""
         if demand.sign not in ("=", "!="):
             bound, last = self._measured(demand.value, demand)
@@ -227,6 +118,102 @@ class Visible:
         return gone
 
     def _value(self, text: str) -> tuple[float, float]:
+        """The interval of one number, or of a whole day. Raises UnknownName or BadInput for what the column doesn't hold."""
+        number, last = (math.nan, math.nan) if self.form is None else span(self.form, text)
+        if not (last > number or (self.form is not None and self.form.snap(np.array([number]))[0] == number)):
+            raise BadInput(f"{text!r} is no value of {self.name}" + ("" if self.form is None else f", which holds {self.form.said()}"))
+        return number, last
+
+    def _measured(self, text: str, demand: Demand) -> tuple[float, float]:
+        """A bound as numbers in the column's units, from where to where it reaches. Raises BadInput where it is none."""
+        if self.form is None:
+            meant = f"{demand.sign}{text}"
+            hint = f"write {self.name}={meant}" if meant in self.words else "fix them with = or !="
+            raise BadInput(f"{demand}: {self.name} holds words, which have no order; {hint}")
+        number, last = span(self.form, text)
+        if math.isnan(number):
+            hint = f" (for at least, write {self.name}>=...)" if text[:1] in ("=", ">", "<") else ""
+            raise BadInput(f"{demand}: {text!r} can't be compared with {self.name}, which holds {self.form.said()}{hint}")
+        return number, last
+
+
+class Visible(Shown):
+    """One column, and the coded column in which it shows."""
+
+    def __init__(self, codec: TableCodec, name: str) -> None:
+        """Raises UnknownName for a column that isn't there, Refused for one that is not learnt, or made of several."""
+        self.code, self.place, self.show = codec.view(name)
+        if not self.code.fields:
+            raise Refused(f"{name} is not learnt, so nothing follows from it: {self.code.describe()}")
+        own: tuple[str, ...] = ()
+        match self.code:
+            case CategoryColumn(values=words) | NumberColumn(markers=words):
+                own = words
+        shown = [self.show(text) for text in own]
+        form: Format | None = getattr(self.code, "form", None)
+        if list(own) != shown:
+            there = [text for text in dict.fromkeys(shown) if not is_missing(text)]
+            form = DateFormat.find(there) or NumberFormat.find(there)
+        # what each id shows: of a category all of them, of a number those from 1 on
+        super().__init__(name, shown, form)
+
+    def written(self) -> str:
+        """Which values there are, in words."""
+        if isinstance(self.code, NumberColumn):
+            low, high = self.texts(np.array([-CLIP, CLIP], np.float32))
+            words = f", or {', '.join(map(label, self.words))}" if self.words else ""
+            return f"it goes from {low} to {high}{words}"
+        return f"it is one of {', '.join(label(text) for text in self.words[:12])}{', ...' if len(self.words) > 12 else ''}"
+
+    def texts(self, x: np.ndarray) -> list[str]:
+        """M cells of a number's codes x (M,) float32."""
+        rows = np.zeros((len(x), len(self.code.fields)), np.float32)
+        rows[:, -1] = x
+        return [self.show(text) for text in self.code.decode(rows).tolist()]
+
+    def boxes(self, demands: Sequence[Demand]) -> list[dict[int, Allowed]]:
+        """Boxes, which don't overlap, of the column's fields; none where nothing fulfils all demands."""
+        words = self.all_hold(self.words, demands) if self.words else np.zeros(0, bool)
+        if not isinstance(self.code, NumberColumn):
+            return [{self.place.start: Among(torch.from_numpy(words))}] if words.any() else []
+        ends = self._intervals(demands)
+        real = Within(torch.from_numpy(ends), bool(self.all_hold(self.texts(np.array([np.nan], np.float32)), demands)[0]))
+        number: dict[int, Allowed] = {self.place.stop - 1: real}
+        some = len(ends) > 0 or real.missing
+        if not self.words:
+            return [number] if some else []
+        # a gap or a common value stands in the category alone, whatever the number beside it
+        first = Among(torch.tensor([True] + [False] * len(words)))
+        found: list[dict[int, Allowed]] = [{self.place.start: first, **number}] if some else []
+        if words.any():
+            found.append({self.place.start: Among(torch.from_numpy(np.append(False, words)))})
+        return found
+
+    def _intervals(self, demands: Sequence[Demand]) -> np.ndarray:
+        """(L,2) float32: where codes of the number lie whose texts fulfil all demands. Texts rise with codes, so the only places where
+        that can change are the first codes that reach a bound."""
+        bounds = [bound for demand in demands for low, high in self.read(demand)[1] for bound in (low, np.nextafter(high, np.inf))]
+        starts = np.unique(np.concatenate(([-_FURTHEST], self._first(np.array([bound for bound in bounds if np.isfinite(bound)])))))
+        starts = starts[starts <= _FURTHEST]
+        good = self.all_hold(self.texts(_code(starts)), demands)
+        change = np.flatnonzero(np.diff(np.concatenate(([False], good, [False])).astype(np.int8)))
+        ends = [
+            (-np.inf if first == 0 else _code(starts[first]), np.inf if last == len(starts) else _code(starts[last] - 1))
+            for first, last in change.reshape(-1, 2).tolist()
+        ]
+        return np.array(ends, dtype=np.float32).reshape(-1, 2)
+
+    def _first(self, bounds: np.ndarray) -> np.ndarray:
+        """(M,) int64: the lowest code, as `_code` counts them, whose number is at least each bound; one beyond the last for none."""
+        low, high = np.full(len(bounds), -_FURTHEST), np.full(len(bounds), _FURTHEST + 1)
+        while len(bounds) and (low < high).any():
+            middle = (low + high) // 2
+            reached = self.numbers(self.texts(_code(np.minimum(middle, _FURTHEST)))) >= bounds
+            high = np.where((low < high) & reached, middle, high)
+            low = np.where((low < high) & ~reached, middle + 1, low)
+        return low
+
+    def _value(self, text: str) -> tuple[float, float]:
         """The interval of one number, or of a whole day or minute. Raises UnknownName or BadInput where the model can't write it, with
         the nearest that it can."""
         number, last = (math.nan, math.nan) if self.form is None else span(self.form, text)
@@ -240,18 +227,6 @@ class Visible:
         elif not bool((self.numbers(self.words) == number).any()):
             raise UnknownName(f"value of {self.name}", text, dict.fromkeys(self.words))
         return number, number
-
-    def _measured(self, text: str, demand: Demand) -> tuple[float, float]:
-        """A bound as numbers in the column's units, from where to where it reaches. Raises BadInput where it is none."""
-        if self.form is None:
-            meant = f"{demand.sign}{text}"
-            hint = f"write {self.name}={meant}" if meant in self.words else "fix them with = or !="
-            raise BadInput(f"{demand}: {self.name} holds words, which have no order; {hint}")
-        number, last = span(self.form, text)
-        if math.isnan(number):
-            hint = f" (for at least, write {self.name}>=...)" if text[:1] in ("=", ">", "<") else ""
-            raise BadInput(f"{demand}: {text!r} can't be compared with {self.name}, which holds {self.form.said()}{hint}")
-        return number, last
 
 
 def _code(keys: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ N rows, C visible columns, K coded ones. A rule may read visible columns, write 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -124,6 +124,21 @@ class Rules:
         for rule in self.rules:
             found |= self._over(rule.grow(found, own), stays)
         return _together([found[name] for name in self.names], len(coded))
+
+    def needed(self, names: Iterable[str]) -> tuple[list[Rule], set[str]]:
+        """(the rules, in their order, and the coded columns that some visible columns are made by)."""
+        rules: list[Rule] = []
+        wanted, coded = list(names), set()
+        while wanted:
+            name = wanted.pop()
+            rule = self.writer.get(name)
+            if rule is None:
+                coded.add(name)
+            elif rule not in rules:
+                rules.append(rule)
+                coded |= set(rule.makes)
+                wanted += rule.reads
+        return [rule for rule in self.rules if rule in rules], coded
 
     def _over(self, columns: Columns, stays: tuple[np.ndarray, np.ndarray] | None) -> dict[str, np.ndarray]:
         """Columns with the cells that stay in them."""

@@ -145,7 +145,7 @@ class Offset(Rule):
         self.reads = tuple(self.parts)
         # what comes on top is written in the rule's unit
         decimals = 0 if isinstance(scale.form, DateFormat) else len(str(scale.unit * scale.times)) - 1
-        self._top = NumberFormat(decimals=decimals)
+        self.top_form = NumberFormat(decimals=decimals)
         self._words = frozenset(scale.words)
 
     @classmethod
@@ -193,7 +193,7 @@ class Offset(Rule):
         both, alone = there & base.known, there & ~base.known
         own = cells[self.writes[0]]
         top = own.copy()
-        top[both] = objects(self._top.write((value - base.value)[both].astype(np.float64)))
+        top[both] = objects(self.top_form.write((value - base.value)[both].astype(np.float64)))
         top[alone] = ALONE
         stands = np.full(len(own), "", dtype=object)
         stands[alone] = own[alone]
@@ -202,7 +202,7 @@ class Offset(Rule):
     def grow(self, cells: Columns, coded: Columns) -> Columns:
         base = self.base(cells)
         texts = coded[self.makes[0]]
-        top = by_distinct(self._top.parse, texts)
+        top = by_distinct(self.top_form.parse, texts)
         counted = np.isfinite(top)
         value, there = np.full(len(texts), self.usual, np.int64), np.zeros(len(texts), bool)
         if len(self.makes) > 1:
@@ -361,7 +361,7 @@ class Total(Offset):
         return self.parts[part].write(left - self.rests[nearest])
 
     def code(self, names: tuple[str, str], texts: Sequence[str], knots: int) -> ColumnCode:
-        return category(names[0], Counter(texts), self._top) if names[0] == self.makes[0] else super().code(names, texts, knots)
+        return category(names[0], Counter(texts), self.top_form) if names[0] == self.makes[0] else super().code(names, texts, knots)
 
     def top_name(self) -> str:
         return " - ".join([self.writes[0], *self.parts])
@@ -373,7 +373,7 @@ class Total(Offset):
         text = f"{self.writes[0]} = {' + '.join(self.parts)}"
         if self.rests.tolist() == [0]:
             return text
-        shown = ", ".join(map(label, self._top.write(self.rests[:_SHOWN].astype(np.float64))))
+        shown = ", ".join(map(label, self.top_form.write(self.rests[:_SHOWN].astype(np.float64))))
         if len(self.rests) == 1:
             return f"{text} + {shown}"
         return f"{text} + one of the {len(self.rests):,} seen ({shown}{', ...' if len(self.rests) > _SHOWN else ''})"

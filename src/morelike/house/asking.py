@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ from ..core.abilities import Allowed, Among, Narrows
 from ..core.errors import BadInput, Refused
 from ..core.spec import lift_all
 from ..data.table_columns import CategoryColumn, NumberColumn
-from ..data.table_demands import Demand, Visible, read_demand
+from ..data.table_demands import Demand, Shown, Visible, read_demand
+from ..data.table_derived import shown_of
 from ..data.table_numbers import NumberFormat
-from ..judges.intervals import wilson
+from ..judges.intervals import Measure, wilson
 from .package import Package
 from .sampling import fixed_conditions
 from .tables import Given, Where, opened, split
@@ -42,26 +44,41 @@ def ask(package: Package, events: Sequence[str], where: Where | None = None) -> 
 
 
 def chance(package: Package, events: Sequence[Demand], before: Sequence[Demand], condition: Mapping[str, Tensor]) -> dict[str, Any]:
-    """{"event", "given", "probability", "exact", "interval", "given_probability", "rows", "counted_interval"}.
+    """{"event", "given", "probability", "exact", "interval", "kept", "given_probability", "rows", "counted_interval"}.
 
-    `interval`: 95%, of the estimate's own error (Student's, over 8 independent ones); None where the probability is the model's own.
-    `rows`: training rows that meet the demands, as many as the model expects; `counted_interval`: what a share counted on so many
-    rows is good to (Wilson), for the model's own error is not known.
+    `interval`: 95%, of the estimate's own error; None where the probability is the model's own. Where boxes cover demands on derived
+    columns it is that of the shares that fit (Wilson's intervals, put together), where boxes are estimates themselves Student's, over 8
+    independent ones. `rows`: training rows that meet the demands, as many as the model expects; `counted_interval`: what a share counted
+    on so many rows is good to (Wilson), for the model's own error is not known.
     """
     both, alone = Given(package, events, before, empty=True), Given(package, (), before)
-    ratios = [_ratio(both, alone, condition, 0)]
-    exact = both.exact and alone.exact
-    if not exact:
-        ratios += [_ratio(both, alone, condition, seed) for seed in range(1, _TRIES)]
-    value = float(np.mean(ratios))
-    half = 0.0 if exact else _T * float(np.std(ratios, ddof=1)) / math.sqrt(_TRIES)
-    found = _said(alone, before, condition, exact)
-    counted = wilson(min(1.0, value), max(1, round(found["rows"])))
+    value, interval = _ratio(both, alone, condition, 0), None
+    if both.sure and alone.sure and not (both.exact and alone.exact):
+        found = quotient(both.measured(condition), alone.measured(condition) if before else Measure(1.0, 1.0, 1.0))
+        interval = [found.low, found.high]
+    elif not (both.exact and alone.exact):
+        ratios = [value, *(_ratio(both, alone, condition, seed) for seed in range(1, _TRIES))]
+        value, half = float(np.mean(ratios)), _T * float(np.std(ratios, ddof=1)) / math.sqrt(_TRIES)
+        interval = [max(0.0, value - half), min(1.0, value + half)]
+    found_of = _said(alone, before, condition, interval is None)
+    counted = wilson(min(1.0, value), max(1, round(found_of["rows"])))
+    kept = [len(own.fit) / own.drawn for given in (both, alone) if (own := given.tried(condition) if given.derived else None)]
     return {
-        "event": list(map(str, events)), **found, "probability": value,
-        "interval": None if exact else [max(0.0, value - half), min(1.0, value + half)],
-        "counted_interval": [counted.low, counted.high],
+        "event": list(map(str, events)), **found_of, "probability": value, "interval": interval,
+        "kept": min(kept, default=None), "counted_interval": [counted.low, counted.high],
     }  # fmt: skip
+
+
+def quotient(above: Measure, below: Measure) -> Measure:
+    """A share over a larger one's, both with 95% intervals, with its own: their logarithms' distances, squared and added (Zou and Donner
+    2008, "Construction of confidence limits about effect measures: a general approach")."""
+    value = min(1.0, above.value / below.value)
+    low, high = (above.low or 0.0, above.high or 0.0), (below.low or 0.0, below.high or 0.0)
+    if not above.value > 0:
+        return Measure(0.0, 0.0, min(1.0, low[1] / high[0]) if high[0] > 0 else 1.0)
+    down = math.hypot(math.log(above.value / low[0]), math.log(high[1] / below.value))
+    up = math.hypot(math.log(low[1] / above.value), math.log(below.value / high[0]))
+    return Measure(value, value * math.exp(-down), min(1.0, value * math.exp(up)))
 
 
 def _ratio(both: Given, alone: Given, condition: Mapping[str, Tensor], seed: int) -> float:
@@ -69,7 +86,7 @@ def _ratio(both: Given, alone: Given, condition: Mapping[str, Tensor], seed: int
     whole = alone.chance(condition, seed) if alone.demands else 1.0
     if not whole > 0:
         raise Refused(f"the model gives {' and '.join(map(str, alone.demands))} no probability, so nothing follows from it")
-    return both.chance(condition, seed) / whole
+    return min(1.0, both.chance(condition, seed) / whole) if both.boxes else 0.0
 
 
 def _said(alone: Given, before: Sequence[Demand], condition: Mapping[str, Tensor], exact: bool) -> dict[str, Any]:
@@ -80,16 +97,18 @@ def _said(alone: Given, before: Sequence[Demand], condition: Mapping[str, Tensor
 
 
 def distribution(package: Package, name: str, before: Sequence[Demand], condition: Mapping[str, Tensor]) -> dict[str, Any]:
-    """{"column", "given", "given_probability", "exact", "rows", "values": {text: probability}, the likeliest first, "numbers"}.
+    """{"column", "given", "given_probability", "exact", "rows", "drawn", "values": {text: probability}, the likeliest first,
+    "numbers"}.
 
+    `drawn`: how many rows it is counted on; None where it isn't.
     `values` of a number are its gaps and common values alone. `numbers`: {"probability", "mean", "quartiles": [3 texts]} of all that can
     be counted, from the model's probabilities of small parts of its range; None for words.
     """
     alone = Given(package, (), before)
-    visible = Visible(alone.codec, name)
-    with torch.inference_mode():
-        words, numbers, weights, exact = _spread(alone, visible, condition)
+    visible = shown_of(alone.codec, name)
+    words, numbers, weights, exact = _any_spread(alone, visible, condition)
     found = _said(alone, before, condition, exact)
+    found["drawn"] = None if isinstance(visible, Visible) and not alone.derived else len(alone.rows(condition))
     numbers, weights = [*words, *numbers], np.array([*words.values(), *weights])
     own = visible.numbers(numbers)
     there = np.isfinite(own) & (weights > 0)
@@ -105,15 +124,26 @@ def distribution(package: Package, name: str, before: Sequence[Demand], conditio
     return {"column": name, **found, "values": ranked, "numbers": summary}
 
 
-def numbers_under(alone: Given, visible: Visible) -> tuple[list[str], np.ndarray]:
+def numbers_under(alone: Given, visible: Shown) -> tuple[list[str], np.ndarray]:
     """(texts of what can be counted in a column, their probabilities), under demands, gaps left out."""
-    with torch.inference_mode():
-        words, texts, weights, _ = _spread(alone, visible, {})
+    words, texts, weights, _ = _any_spread(alone, visible, {})
     texts, weights = [*words, *texts], np.array([*words.values(), *weights])
     there = np.isfinite(visible.numbers(texts)) & (weights > 0)
     if not there.any():
         raise BadInput(f"{visible.name} has no numbers under these demands")
     return [texts[row] for row in np.flatnonzero(there)], weights[there]
+
+
+def _any_spread(alone: Given, visible: Shown, condition: Mapping[str, Tensor]) -> tuple[dict[str, float], list[str], np.ndarray, bool]:
+    """As `_spread`; counted on rows where the column is derived, or a demand is on one that is."""
+    if isinstance(visible, Visible) and not alone.derived:
+        with torch.inference_mode():
+            return _spread(alone, visible, condition)
+    rows = alone.codec.shown(alone.rows(condition), [visible.name])[visible.name]
+    counts = {text: count / len(rows) for text, count in Counter(rows.tolist()).items()}
+    words = {text: counts.get(text, 0.0) for text in visible.words}
+    texts = [text for text in counts if text not in words]
+    return words, texts, np.array([counts[text] for text in texts]), False
 
 
 def _spread(
@@ -154,7 +184,7 @@ def _numbers_of(model: Narrows, allow: Mapping[int, Allowed], place: int, count:
     return model.narrow({**allow, place: Among(torch.tensor([True] + [False] * count))}, condition)
 
 
-def as_text(visible: Visible, number: float) -> str:
+def as_text(visible: Shown, number: float) -> str:
     """A mean as people read it: a date as a date, a number with three digits more than its column."""
     if isinstance(visible.form, NumberFormat):
         return f"{number / 10.0 ** (0 if visible.form.digits else visible.form.decimals):.6g}"

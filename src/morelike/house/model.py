@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +118,13 @@ class Model:
         fixed, demands = tables.split(self.package, where)
         given = tables.Given(self.package, (), demands) if demands else None
         condition = conditions_for(self.package, n, fixed, seed)
-        by = None if given is None else given.sample
+        by = None if given is None else partial(given.sample, count=n)
         return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials, by=by), condition, given
 
     def sample_rows(self, n: int = 1, where: tables.Where | None = None, seed: int = 0, **dials: Any) -> tuple[np.ndarray, dict[str, Any]]:
         """(rows (n,C) of a table as text, a report on the demands in `where`): {"demands", "obeyed": the share of rows that fulfil them
-        when they are read again, "probability": theirs under the model, "exact"}; {} without demands."""
+        when they are read again, "probability": theirs under the model, "exact", "covered": demands on derived columns, "kept": of the rows
+        drawn for these the share that fit}; {} without demands."""
         x, _, given = self._drawn(n, where, seed, dials)
         rows = np.asarray(self.codec.decode(x.numpy()))
         return rows, {} if given is None else given.report(rows)

@@ -19,8 +19,9 @@ from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..data.table import TableCodec
 from ..data.table_columns import NumberColumn
-from ..data.table_demands import Demand, Visible, read_demand
-from ..data.table_numbers import NumberFormat
+from ..data.table_dates import DateFormat, duration
+from ..data.table_demands import Demand, Shown, read_demand
+from ..data.table_derived import derived, shown_of
 from ..data.table_read import measure
 from . import asking
 from .package import Package
@@ -32,6 +33,8 @@ _EDGES = (0.001, 0.01, *(part / 20 for part in range(1, 20)), 0.99, 0.999)
 """Where bands of a shifted column end, as shares of its probability: the top one bounds the means that can be reached."""
 _ROWS = 5_000
 """Rows that the change of the other columns is read from, before and after."""
+_COUNTED = 1 << 14
+"""Rows on which probabilities are counted, where a column is derived."""
 _ROUNDS = 2_000
 _FEW = 12
 
@@ -43,7 +46,7 @@ class Change:
     shares: Sequence[str]
     """DEMAND:SHARE or DEMAND:xFACTOR."""
     shift: str | None
-    """COLUMN=+NUMBER or COLUMN=-NUMBER."""
+    """COLUMN=+NUMBER or COLUMN=-NUMBER, of dates a duration such as +3d."""
     where: Where | None
     seed: int
     dials: Mapping[str, Any]
@@ -60,7 +63,7 @@ class _Cell:
 
 
 def simulate(package: Package, n: int, change: Change, precision: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """(rows (n,C), {"shares", "shift", "given", "changed", "rows_compared", "noise"}).
+    """(rows (n,C), {"shares", "shift", "given", "covered", "kept", "changed", "rows_compared", "noise"}).
 
     Of all distributions with these shares and this mean the one nearest to the model's (in relative entropy) is drawn from: cells are
     reweighted by iterative scaling (Csiszár 1975), a shifted mean by exponential tilting over at most 24 bands; within a cell rows
@@ -87,7 +90,10 @@ def simulate(package: Package, n: int, change: Change, precision: str) -> tuple[
     weights = _scaled(masses, held, shares, lift, None if shift is None else shift.mean + shift.by)
     drawn = [_rows(package, cells, weights, count, change, precision) for count in (n, _ROWS)]
     plain = _rows(package, [_Cell(Given(package, (), before), (), math.nan)], np.ones(1), _ROWS, change, precision)
+    whole = [cell.given for cell in cells if cell.given.derived]
     report = {
+        "covered": list(dict.fromkeys(one.column for given in whole for one in given.derived)),
+        "kept": sum(given.fit for given in whole) / max(1, sum(given.drawn for given in whole)) if whole else None,
         "given": list(map(str, before)),
         "shares": [
             {"demand": str(one), "before": float(old), "asked": float(new), "reached": _obeyed(codec, one, drawn[0])}
@@ -117,31 +123,34 @@ def _share(text: str, names: Sequence[str]) -> tuple[Demand, tuple[float, bool]]
 class _Shift:
     """A column whose mean moves."""
 
-    visible: Visible
+    visible: Shown
     mean: float
     """Under the model, in the column's units."""
     by: float
     bands: list[tuple[Demand, float]]
     """Demands that part the column, and the mean of each; NaN for what is no number."""
+    place: int
+    """The column's number."""
 
     def said(self, rows: np.ndarray) -> dict[str, Any]:
         """{"column", "before", "asked", "reached"}: its means, the last one in rows (N,C)."""
         column = self.visible
-        reached = float(np.nanmean(column.numbers(rows[:, column.names.index(column.name)].tolist())))
+        reached = float(np.nanmean(column.numbers(rows[:, self.place].tolist())))
         means = {"before": self.mean, "asked": self.mean + self.by, "reached": reached}
         return {"column": column.name, **{name: asking.as_text(column, number) for name, number in means.items()}}
 
 
 def _shift(given: Given, text: str, before: Sequence[Demand]) -> _Shift:
-    """What --shift says. Raises BadInput for a column that has no numbers, or for no number."""
+    """What --shift says. Raises BadInput for a column that has no numbers or dates, or for no number or duration."""
     demand = read_demand(text, given.codec.names)
-    visible = Visible(given.codec, demand.column)
+    visible = shown_of(given.codec, demand.column)
     form = visible.form
-    if not isinstance(form, NumberFormat) or demand.sign != "=":
-        raise BadInput(f"--shift {text}: it takes COLUMN=+NUMBER, of a column of numbers, as in --shift age=+5")
-    by = measure(form, demand.value.removeprefix("+"))
+    if form is None or demand.sign != "=":
+        raise BadInput(f"--shift {text}: it takes COLUMN=+NUMBER, of a column of numbers or dates, as in --shift age=+5")
+    by = duration(demand.value) * form.per_day if isinstance(form, DateFormat) else measure(form, demand.value.removeprefix("+"))
     if not math.isfinite(by):
-        raise BadInput(f"--shift {text}: {demand.value!r} is no number")
+        kind = "duration (3d, 2h, 30min, or a number of days)" if isinstance(form, DateFormat) else "number"
+        raise BadInput(f"--shift {text}: {demand.value!r} is no {kind}")
     texts, weights = asking.numbers_under(given, visible)
     numbers = visible.numbers(texts)
     order = np.argsort(numbers, kind="stable")
@@ -165,19 +174,26 @@ def _shift(given: Given, text: str, before: Sequence[Demand]) -> _Shift:
             )
         )
     whole = Demand(visible.name, "=", f"{texts[0]}..{texts[-1]}", negated=True)
-    return _Shift(visible, mean, by, [*bands, (whole, math.nan)])
+    return _Shift(visible, mean, by, [*bands, (whole, math.nan)], given.codec.names.index(visible.name))
 
 
 def _cells(
     package: Package, demands: Sequence[Demand], before: Sequence[Demand], shift: _Shift | None
 ) -> tuple[list[_Cell], np.ndarray]:
-    """(cells that have a probability, their probabilities (G,) given `before`)."""
+    """(cells that have a probability, their probabilities (G,) given `before`): the model's own, or where one is about a derived column
+    counted on 16,384 rows."""
+    alone = Given(package, (), before)
+    bands = [(None, math.nan)] if shift is None else shift.bands
+    named = [*before, *demands, *(band for band, _ in bands if band is not None)]
+    counted: dict[str, np.ndarray] | None = None
+    if any(derived(alone.codec, one.column) for one in named):
+        counted = alone.codec.shown(alone.rows(enough=_COUNTED), list(dict.fromkeys(one.column for one in named)))
     cells, masses = [], []
     for holds in itertools.product((True, False), repeat=len(demands)):
         own = [one if held else replace(one, negated=True) for one, held in zip(demands, holds, strict=True)]
-        for band, number in [(None, math.nan)] if shift is None else shift.bands:
+        for band, number in bands:
             given = Given(package, own if band is None else [*own, band], before, empty=True)
-            mass = given.chance()
+            mass = given.chance() if counted is None else float(given.obeying(counted, given.demands).mean())
             if mass > 0:
                 cells.append(_Cell(given, holds, number))
                 masses.append(mass)
@@ -238,7 +254,7 @@ def _rows(package: Package, cells: Sequence[_Cell], weights: np.ndarray, n: int,
         out: Tensor | None = None
         for number in own.unique().tolist():  # type: ignore[no-untyped-call]
             rows = (own == number).nonzero()[:, 0]
-            drawn = cells[number].given.sample({}, noise[rows], dials)
+            drawn = cells[number].given.sample({}, noise[rows], dials, n)
             out = drawn.new_zeros(noise.size, drawn.shape[1]) if out is None else out
             out[rows] = drawn
         assert out is not None
@@ -249,8 +265,7 @@ def _rows(package: Package, cells: Sequence[_Cell], weights: np.ndarray, n: int,
 
 
 def _obeyed(codec: TableCodec, demand: Demand, rows: np.ndarray) -> float:
-    visible = Visible(codec, demand.column)
-    return float(visible.holds(rows[:, visible.names.index(demand.column)].tolist(), demand).mean())
+    return float(shown_of(codec, demand.column).holds(rows[:, codec.names.index(demand.column)].tolist(), demand).mean())
 
 
 def _changed(codec: TableCodec, before: np.ndarray, after: np.ndarray, left_out: set[str]) -> dict[str, Any]:
@@ -262,9 +277,9 @@ def _changed(codec: TableCodec, before: np.ndarray, after: np.ndarray, left_out:
         if name in left_out:
             continue
         try:
-            visible = Visible(codec, name)
+            visible = shown_of(codec, name)
         except Refused:
-            # not learnt, or by a rule made of other columns, which are compared themselves
+            # not learnt
             continue
         moved = _moved(visible, before[:, number].tolist(), after[:, number].tolist())
         if moved and moved[0]["effect"] > noise:
@@ -273,11 +288,11 @@ def _changed(codec: TableCodec, before: np.ndarray, after: np.ndarray, left_out:
     return {"changed": found, "rows_compared": len(before), "noise": noise}
 
 
-def _moved(visible: Visible, before: list[str], after: list[str]) -> list[dict[str, Any]]:
+def _moved(visible: Shown, before: list[str], after: list[str]) -> list[dict[str, Any]]:
     """Each value's share and the mean, before and after, what moved most first."""
     found: list[dict[str, Any]] = []
     numbers = [visible.numbers(texts) for texts in (before, after)]
-    if isinstance(visible.code, NumberColumn) or len(set(before)) > _FEW:
+    if isinstance(getattr(visible, "code", None), NumberColumn) or len(set(before)) > _FEW:
         means = [float(np.nanmean(own)) if np.isfinite(own).any() else math.nan for own in numbers]
         spread = float(np.nanstd(np.concatenate(numbers))) if np.isfinite(means).all() else math.nan
         if spread > 0:
