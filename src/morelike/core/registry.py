@@ -41,6 +41,13 @@ class Kind:
     target: str
     purpose: str
     default: str
+    small: str = ""
+    """The family that serves fewer than `few` training examples better; empty = none does."""
+    few: int = 0
+
+    def family_for(self, count: int) -> str:
+        """The family for so many training examples where none is named."""
+        return self.small if count < self.few else self.default
 
     def load(self) -> type:
         module, _, name = self.target.partition(":")
@@ -121,7 +128,8 @@ _FAMILIES = [
 _KINDS = [
     Kind("image", "morelike.data.image:ImageCodec", "pictures of any size and channel count", "diffusion"),
     Kind("vector", "morelike.data.vector:VectorCodec", "rows of real numbers", "diffusion"),
-    Kind("table", "morelike.data.table:TableCodec", "tables of numbers, words, dates and gaps: CSV, TSV", "table-ar"),
+    Kind("table", "morelike.data.table:TableCodec", "tables of numbers, words, dates and gaps: CSV, TSV", "table-ar",
+         small="bayesnet", few=1_000),
     Kind("text", "morelike.data.text:TextCodec", "text: running, or an item a line, a file or a row", "transformer"),
     Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),

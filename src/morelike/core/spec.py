@@ -21,6 +21,8 @@ class Field:
     name: str
     categories: int = 0
     bin: float = 0.0
+    missing: tuple[int, ...] = field(default=(), compare=False)
+    """Ids of a category that say that there is no value; none = nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,12 @@ def spec_to_json(spec: Spec) -> dict[str, Any]:
         case Tokens(shape, vocab, stop, alphabet):
             return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop, **({"alphabet": alphabet} if alphabet else {})}
         case Row(fields):
-            return {"kind": "row", "fields": [{"name": f.name, "categories": f.categories, "bin": f.bin} for f in fields]}
+            return {"kind": "row", "fields": [_field_to_json(own) for own in fields]}
+
+
+def _field_to_json(own: Field) -> dict[str, Any]:
+    gone = {"missing": list(own.missing)} if own.missing else {}
+    return {"name": own.name, "categories": own.categories, "bin": own.bin, **gone}
 
 
 def spec_from_json(values: Mapping[str, Any]) -> Spec:
@@ -132,5 +139,5 @@ def spec_from_json(values: Mapping[str, Any]) -> Spec:
         case {"kind": "tokens", "shape": shape, "vocab": vocab, "stop": stop}:
             return Tokens(tuple(shape), vocab, stop, values.get("alphabet", ""))
         case {"kind": "row", "fields": fields}:
-            return Row(tuple(Field(**field) for field in fields))
+            return Row(tuple(Field(**{**own, "missing": tuple(own.get("missing", ()))}) for own in fields))
     raise ValueError(f"unknown kind of example: {values.get('kind')!r}")

@@ -132,7 +132,8 @@ class CategoryColumn(ColumnCode):
     def __init__(self, name: str, values: Sequence[str], counts: np.ndarray, form: Format | None) -> None:
         """`values` in the order of their ids, `counts` (K,) how often each came; `form` where they are numbers or dates."""
         self.name, self.values, self.counts, self.form = name, tuple(values), counts, form
-        self.fields = (Field(name, len(self.values)),)
+        gone = tuple(number for number, value in enumerate(self.values) if is_missing(value))
+        self.fields = (Field(name, len(self.values), missing=gone),)
         self._ids = {value: number for number, value in enumerate(self.values)}
         self._usual = int(counts.argmax())
         self._gone = next((number for number, value in enumerate(self.values) if is_missing(value)), self._usual)
@@ -202,7 +203,8 @@ class NumberColumn(ColumnCode):
         `counts` (1 + markers,) of numbers and of each; `own` the spelling of numbers that `form` writes differently."""
         self.names, self.name, self.form, self.quantiles = names, names[0], form, quantiles
         self.markers, self.counts, self.own = tuple(markers), counts, dict(own)
-        self.fields = (*([Field(names[1], len(self.markers) + 1)] if self.markers else []), Field(names[0]))
+        gone = tuple(number for number, marker in enumerate(self.markers, 1) if is_missing(marker))
+        self.fields = (*([Field(names[1], len(self.markers) + 1, missing=gone)] if self.markers else []), Field(names[0]))
         self._ids = {marker: number for number, marker in enumerate(self.markers, 1)}
         spikes = form.parse(self.markers)
         self._spikes = {float(value): number for number, value in enumerate(spikes, 1) if np.isfinite(value)}

@@ -18,7 +18,8 @@ from torch import Tensor
 from ..core.abilities import Allowed, Condition, Density, Infills, Narrows
 from ..core.noise import Noise
 from ..core.spec import Conditions, Spec
-from ..maths.chow_liu import TwoParents, fit_table, information, spanning_forest
+from ..maths.chow_liu import fit_table, information, spanning_forest
+from ..maths.two_parents import Variables, best_network
 from .bayesnet_narrow import NarrowedNet
 from .cells import NEVER, Celled, refuses_rows
 
@@ -27,6 +28,8 @@ _MOST_NUMBERS = 1 << 24
 _LARGEST_TABLE = 1 << 17
 _SCORED = 20_000
 """Rows of the sample by which second parents are chosen."""
+_GAPS = 12
+"""Most classes of rows by how many of their values are missing."""
 _AT_ONCE = 1 << 22
 """Numbers of the messages held at once: 32 MB."""
 
@@ -69,28 +72,40 @@ class BayesNet(Celled, Density, Infills, Narrows):
             raise ValueError("bins and keep must be at least 1, states at least 2, parents 1 or 2")
         super().__init__(spec, conditions, settings)
         self.tight = "estimate" if any(field.bin for field in self.fields) else "exact"
-        count = len(self.fields)
+        # gaps come together: where several fields can have them, a class of rows by their number is one variable more, summed out
+        self.hidden = sum(bool(field.missing) for field in self.fields) > 1 and settings.parents == 2
+        count = len(self.fields) + self.hidden
         fit = max(4, math.isqrt(_MOST_NUMBERS // count))
         widest = max(min(field.categories, settings.states) if field.categories else settings.bins + 1 for field in self.fields)
         self.most = min(fit, widest)
         cells = len(self.counts)
+        gone = torch.zeros(cells, dtype=torch.bool)
+        for place, field in enumerate(self.fields):
+            gone[int(self.first[place]) + torch.tensor(field.missing if field.categories else (0,), dtype=torch.int64)] = True
+        # a function of the Spec alone: not saved
+        self.register_buffer("gone", gone, persistent=False)
         self.register_buffer("state", torch.zeros(cells, dtype=torch.int64))
         self.register_buffer("sizes", torch.ones(count, dtype=torch.int64))
         self.register_buffer("parents", torch.full((count, 2), -1))
         self.register_buffer("order", torch.arange(count))
+        self.register_buffer("classes", torch.zeros(len(self.fields) + 1 if self.hidden else 0, dtype=torch.int64))
         self.register_buffer("share", torch.zeros(cells, dtype=torch.float64))
         self.register_buffer("sorted", torch.zeros(cells, dtype=torch.int64))
         self.register_buffer("reach", torch.zeros(cells, dtype=torch.float64))
         self.register_buffer("pairs", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("tables", torch.zeros(0))
+        self.gone: Tensor
+        """(C,) bool: cells that say that there is no value."""
         self.state: Tensor
         """(C,): the state of each cell."""
         self.sizes: Tensor
-        """(F,): states of each field."""
+        """(F,): states of each field, and last those of the hidden class, if there is one; so too where fields are named below."""
         self.parents: Tensor
         """(F,2): the fields that each hangs on, or -1; the second is a parent of the first."""
         self.order: Tensor
         """(F,): the fields, parents first."""
+        self.classes: Tensor
+        """(F+1,) or none: the hidden class of rows with so many gaps."""
         self.share: Tensor
         """(C,): log P(cell | state)."""
         self.sorted: Tensor
@@ -115,12 +130,15 @@ class BayesNet(Celled, Density, Infills, Narrows):
             own = slice(first, first + (field.categories or 1 + int(self.filled[self.reals.index(place)])))
             states = self._group_ids(self.counts[own]) if field.categories else self._group_cells(self.counts[own])
             self.state[own], self.sizes[place] = states, int(states.max()) + 1
-        states = self._states(cells)
+        if self.hidden:
+            self._group_rows(cells)
+        states = self._told(cells)
         weights = information(states.cpu().numpy(), self.sizes.tolist())
         network = [(place, parent, -1) for place, parent in spanning_forest(weights)]
         if self.settings.parents == 2 and len(states):
-            most = min(_LARGEST_TABLE, _MOST_NUMBERS // len(self.fields))
-            network = TwoParents(states[:_SCORED], self.sizes.tolist(), weights, most).find()
+            most = min(_LARGEST_TABLE, _MOST_NUMBERS // len(self.sizes))
+            gone = [self._gone(place) for place in range(len(self.sizes))]
+            network = best_network(states[:_SCORED], Variables(self.sizes.tolist(), gone, most, self.hidden), weights)
         for rank, (place, one, two) in enumerate(network):
             self.order[rank] = place
             self.parents[place] = torch.tensor([one, two])
@@ -142,11 +160,38 @@ class BayesNet(Celled, Density, Infills, Narrows):
         run = (middle * most).long().clamp(max=most - 1).unique(return_inverse=True)[1]
         return torch.cat((run.new_zeros(1), run + 1))
 
+    def _group_rows(self, cells: Tensor) -> None:
+        """The hidden class of each number of gaps: runs of about as many rows each."""
+        counts = torch.bincount(self._gaps(cells), minlength=len(self.fields) + 1).double()
+        total = float(counts.sum())
+        most = max(1, min(_GAPS, round(2 * total ** (1 / 3))))
+        middle = (counts.cumsum(0) - counts / 2) / max(total, 1.0)
+        self.classes.copy_((middle * most).long().clamp(max=most - 1).unique(return_inverse=True)[1])
+        self.sizes[-1] = int(self.classes.max()) + 1
+
+    def _gaps(self, cells: Tensor) -> Tensor:
+        """(B,) int64: how many categories of each row say that there is no value."""
+        return (self.gone[cells + self.first] & (self.last >= 0)).sum(1)
+
+    def _told(self, cells: Tensor) -> Tensor:
+        """(B,F) int64 states, with the hidden class by the number of gaps."""
+        states = self._states(cells)
+        return torch.cat((states, self.classes[self._gaps(cells)][:, None]), 1) if self.hidden else states
+
+    def _gone(self, place: int) -> Tensor | None:
+        """(K,) bool: the states of a field in which no cell has a value; None where all have."""
+        if place == len(self.fields):
+            return None
+        own = (self.field == place) & self._used()
+        there = torch.zeros(int(self.sizes[place]), dtype=torch.int64, device=own.device)
+        gone = there.index_add(0, self.state[own], (~self.gone[own]).long()) == 0
+        return gone if bool(gone.any()) else None
+
     def _clear(self) -> None:
         self.pairs = self.pairs.new_zeros(sum(math.prod(shape) for shape in self._shapes()))
 
     def _count(self, cells: Tensor) -> None:
-        codes = self._codes(self._states(cells)).flatten()
+        codes = self._codes(self._told(cells)).flatten()
         self.pairs.index_add_(0, codes, torch.ones_like(codes, dtype=torch.int32))
 
     def _above(self) -> Tensor:
@@ -173,9 +218,9 @@ class BayesNet(Celled, Density, Infills, Narrows):
             done += math.prod(shape)
             own = counts.sum((0, 1)).double()
             prior = torch.full_like(own, 1 / shape[2])
-            if not self.fields[place].categories and own[0] == 0:
+            if place < len(self.fields) and not self.fields[place].categories and own[0] == 0:
                 prior[0] = NEVER
-            tables.append(fit_table(counts, (own + prior) / (own + prior).sum())[0].float().flatten())
+            tables.append(fit_table(counts, (own + prior) / (own + prior).sum(), self._gone(place))[0].float().flatten())
         self.tables = torch.cat(tables)
 
     def _finish_cells(self) -> None:
@@ -203,12 +248,15 @@ class BayesNet(Celled, Density, Infills, Narrows):
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
         """Exact; the mass of ids and of "missing", the density of reals."""
         cells = self._cells(x)
-        network = self.tables[self._codes(self._states(cells))].double().sum(1)
+        states = self._states(cells)
+        each = states.new_ones(len(states), 1)
+        told = [torch.cat((states, own * each), 1) for own in range(int(self.sizes[-1]))] if self.hidden else [states]
+        network = torch.stack([self.tables[self._codes(own)].double().sum(1) for own in told]).logsumexp(0)
         return (network + self.share[cells + self.first].sum(1) + self._densities(x, cells)).float()
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """No dials."""
-        u = noise.uniform((len(self.fields),), "state").double().T.contiguous()
+        u = noise.uniform((len(self.sizes),), "state").double().T.contiguous()
         states = torch.zeros(u.shape, dtype=torch.int64, device=u.device)
         for place, (one, two), table in self._downwards():
             above = self._row(states, one, two, table.shape[1])
@@ -222,8 +270,8 @@ class BayesNet(Celled, Density, Infills, Narrows):
         """Exact: fields are summed out from the last to the first (Pearl 1988, section 4.2, for a tree), then drawn from the first on.
 
         No dials."""
-        states = self._states(self._cells(torch.where(known, x, 0.0))).T.contiguous()
-        u = noise.uniform((len(self.fields),), "state").double().T.contiguous()
+        states = self._told(self._cells(torch.where(known, x, 0.0))).T.contiguous()
+        u = noise.uniform((len(self.sizes),), "state").double().T.contiguous()
         step, some = self.at_once(), known.any(0).tolist()
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
@@ -300,13 +348,14 @@ class BayesNet(Celled, Density, Infills, Narrows):
         return first if two < 0 else states[two] * size + first
 
     def _draw(self, states: Tensor, noise: Noise) -> Tensor:
-        """(B,F) values of states (B,F)."""
+        """(B,F) values of states (B,F), of which the hidden class is left out."""
         u = noise.uniform((2, len(self.fields)), "cell")
         return self.decoded(self.cells_of(states, u[:, 0]), u[:, 1])
 
     def cells_of(self, states: Tensor, u: Tensor) -> Tensor:
         """(B,F) cells of states (B,F), each as often as it has a share of its state's mass; u (B,F) in (0, 1)."""
-        place = torch.searchsorted(self.reach, (states + self._starts()) + u.double(), right=True)
+        count = len(self.fields)
+        place = torch.searchsorted(self.reach, states[:, :count] + self._starts()[:count] + u.double(), right=True)
         return self.sorted[place.clamp(max=len(self.sorted) - 1)] - self.first
 
 

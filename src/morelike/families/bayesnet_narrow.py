@@ -73,7 +73,7 @@ class NarrowedNet(Narrowed):
         if self.log_mass == -math.inf:
             raise Refused("the model gives these demands no probability")
         net, count = self.net, len(self.net.fields)
-        u = noise.uniform((count,), "state").double().T.contiguous()
+        u = noise.uniform((len(net.sizes),), "state").double().T.contiguous()
         states = torch.zeros(u.shape, dtype=torch.int64, device=u.device)
         net.fill(states, self.evidence, u)
         within = noise.uniform((2, count), "cell").double()

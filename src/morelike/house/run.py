@@ -56,6 +56,8 @@ def train(
             audience.say(f"left out: {file}: {why}")
         for sentence in prepared.said:
             audience.say(sentence)
+        if recipe.model is None and custom is None and start is None and (few := few_examples(recipe, prepared)):
+            audience.say(few)
         recipe = _named(recipe, prepared, custom, start)
         recipe = _as_begun(recipe, folder) if more is not None else recipe
         _same_request(recipe, folder)
@@ -114,8 +116,26 @@ def _named(recipe: Recipe, prepared: Prepared, custom: type[Trainable] | None, s
     if start is not None:
         own = start.package.recipe
         return recipe.model_copy(update={"kind": named, "model": own.model, "size": own.size})
-    name = OWN + custom.__name__ if custom is not None else recipe.model or kind.default
+    name = OWN + custom.__name__ if custom is not None else recipe.model or default_family(recipe, prepared)
     return recipe.model_copy(update={"kind": named, "model": name})
+
+
+def default_family(recipe: Recipe, prepared: Prepared) -> str:
+    """The family where none is named: that of few examples, unless the request says something that it can't follow."""
+    kind = registry.kind(prepared.source.kind)
+    said = recipe.settings or recipe.nets or recipe.optim or recipe.condition or recipe.train.steps
+    return kind.default if said else kind.family_for(len(prepared.split.train))
+
+
+def few_examples(recipe: Recipe, prepared: Prepared) -> str | None:
+    """Why another family than the kind's usual one is trained where none is named, in a sentence; None where it isn't."""
+    kind, name = registry.kind(prepared.source.kind), default_family(recipe, prepared)
+    if name == kind.default:
+        return None
+    return (
+        f"model: {name}, for there are fewer than {kind.few:,} training rows, of which {kind.default} learns too much by heart; "
+        f"--model {kind.default} trains that"
+    )
 
 
 def _fitting_conditions(recipe: Recipe, prepared: Prepared, audience: Audience, custom: type[Trainable] | None) -> None:

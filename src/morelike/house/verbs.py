@@ -110,7 +110,9 @@ def check(
     if (tables := opened_linked(recipe, data)) is not None:
         return linked_run.check(recipe, tables)
     prepared = prepare(recipe, data if in_memory else None, offline=offline, tables=False)
-    return understood(prepared.source, prepared.split, {"x": prepared.codec, **prepared.conditions}, smallest(prepared))
+    found = understood(prepared.source, prepared.split, {"x": prepared.codec, **prepared.conditions}, smallest(prepared))
+    why = run.few_examples(recipe, prepared)
+    return found if why is None else {**found, "notes": [*found["notes"], why]}
 
 
 def load(path: str | Path, model: Any = None) -> Model | LinkedModel:

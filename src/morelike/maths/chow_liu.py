@@ -1,4 +1,4 @@
-"""The best tree over discrete variables (Chow and Liu 1968), second parents, and how far tables lean on smaller ones.
+"""The best tree over discrete variables (Chow and Liu 1968), and how far tables lean on smaller ones.
 
 N examples, F variables. A state is a whole number below its variable's size.
 """
@@ -6,7 +6,6 @@ N examples, F variables. A state is a whole number below its variable's size.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -14,8 +13,6 @@ from torch import Tensor
 
 _MOST_WORK = 1 << 31
 _PULLS = 10.0 ** torch.arange(-3.0, 6.25, 0.5, dtype=torch.float64)
-_TRIED = 800
-"""Bounds how many pairs of parents are tried: some ten thousand."""
 
 
 def information(states: np.ndarray, sizes: list[int]) -> np.ndarray:
@@ -62,12 +59,28 @@ def spanning_forest(weights: np.ndarray) -> list[tuple[int, int]]:
     return order
 
 
-def fit_table(counts: Tensor, margin: Tensor) -> tuple[Tensor, float]:
+def fit_table(counts: Tensor, margin: Tensor, gone: Tensor | None = None) -> tuple[Tensor, float]:
     """(log P(state | the parents' states), how likely the examples are under it in nats) from how often they met.
 
     `counts` (Q,P,K): by the second parent's state, the first's and the own one; Q = 1, or P = Q = 1, where there are fewer parents. The
     rows lean on the table of the parent that tells more, and that leans on the margin (K,): `conditional`. float64.
+
+    `gone` (K,) bool: states that say that there is no value. Whether there is one, and which, then lean each as far as suits them:
+    how values come is another matter than how gaps do.
     """
+    if gone is None or not bool(counts[..., gone].any()) or not bool(counts[..., ~gone].any()):
+        return _fit_table(counts, margin)
+    parts = (~gone, gone)
+    either = torch.stack([counts[..., part].sum(2) for part in parts], 2)
+    chances, nats = _fit_table(either, torch.stack([margin[part].sum() for part in parts]))
+    found = torch.empty(counts.shape, dtype=torch.float64, device=counts.device)
+    for number, part in enumerate(parts):
+        own, more = _fit_table(counts[..., part], margin[part] / margin[part].sum())
+        found[..., part], nats = own + chances[..., number : number + 1], nats + more
+    return found, nats
+
+
+def _fit_table(counts: Tensor, margin: Tensor) -> tuple[Tensor, float]:
     second, first, size = counts.shape
     if second == 1:
         chances, _, score = conditional(counts[0], margin)
@@ -104,65 +117,3 @@ def joint_counts(states: Tensor, places: tuple[int, ...], sizes: list[int]) -> T
         code = code * sizes[place] + states[:, place]
     shape = [sizes[place] for place in places]
     return torch.bincount(code, minlength=math.prod(shape)).view(shape)
-
-
-class TwoParents:
-    """Finds a network in which each variable has up to two parents, the second of which is a parent of the first: sums over it are never
-    over more than three variables (a partial 2-tree: Arnborg, Proskurowski 1989).
-
-    From a root on, the variable and the parents are added that gain most: the score of its examples, each under the counts of all
-    others (`conditional`), less that under its margin. A second parent must gain log N nats, and of the pairs only those are tried that
-    hold one of the variables that tell most about the new one. Of several roots the one of highest sum is taken.
-    """
-
-    def __init__(self, states: Tensor, sizes: list[int], weights: np.ndarray, most: int) -> None:
-        """`states` (N,F) int64; `weights` (F,F): `information`; `most`: numbers in a table."""
-        count = len(sizes)
-        self.states, self.sizes, self.weights, self.most = states, sizes, weights, most
-        nearest = max(2, min(8, _TRIED // count))
-        self.near = [set(np.argsort(-row, kind="stable")[:nearest].tolist()) for row in weights - np.diag(np.full(count, np.inf))]
-        self.roots = np.argsort(-np.maximum(weights, 0).sum(1), kind="stable")[: max(1, min(5, _TRIED // (4 * count)))].tolist()
-        self.known: dict[tuple[int, ...], float] = {}
-
-    def find(self) -> list[tuple[int, int, int]]:
-        """(variable, first parent, second parent), -1 for none, parents first."""
-        found = [self._grow(root) for root in self.roots]
-        return max(found, key=lambda grown: grown[0])[1]
-
-    def _grow(self, root: int) -> tuple[float, list[tuple[int, int, int]]]:
-        """(sum of gains, the network) from one root on."""
-        best = {place: (0.0, -1, -1) for place in range(len(self.sizes)) if place != root}
-        parents, total, new = {root: (-1, -1)}, 0.0, root
-        network = [(root, -1, -1)]
-        while best:
-            for place, (gain, one, two) in best.items():
-                best[place] = max([(gain, one, two), *self._offers(place, new, parents[new])])
-            new = max(best, key=lambda place: (best[place][0], -place))
-            gain, one, two = best.pop(new)
-            parents[new], total = (one, two), total + gain
-            network.append((new, one, two))
-        return total, network
-
-    def _offers(self, place: int, new: int, above: tuple[int, int]) -> Iterator[tuple[float, int, int]]:
-        """(gain, first parent, second parent) of a variable, with a variable just added that has the parents `above`."""
-        if self.weights[place, new] > 0:
-            yield self._gain(place, new), new, -1
-        for other in above:
-            if other < 0 or not {new, other} & self.near[place] or self.sizes[new] * self.sizes[other] * self.sizes[place] > self.most:
-                continue
-            gain = self._gain(place, *sorted((new, other)))
-            least = max(self._gain(place, new), self._gain(place, other)) + math.log(len(self.states))
-            if gain > least:
-                yield gain, new, other
-
-    def _gain(self, place: int, *parents: int) -> float:
-        """Nats that the parents gain over none; of a single one that is not near, as the mutual information has it."""
-        if len(parents) == 1 and parents[0] not in self.near[place]:
-            return len(self.states) * float(self.weights[place, parents[0]])
-        key = (place, *parents)
-        if key not in self.known:
-            own = torch.bincount(self.states[:, place], minlength=self.sizes[place]).double()
-            margin = (own + 1 / len(own)) / (own.sum() + 1)
-            counts = joint_counts(self.states, (*parents, place), self.sizes).view(-1, *(self.sizes[one] for one in (*parents[-1:], place)))
-            self.known[key] = fit_table(counts, margin)[1] - float((own * margin.log()).sum())
-        return self.known[key]
