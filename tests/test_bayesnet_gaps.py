@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+import morelike
 from morelike.core import registry
 from morelike.core.abilities import Among
 from morelike.core.noise import Noise
 from morelike.core.spec import Field, Row, spec_from_json, spec_to_json
 from morelike.data.table_columns import CategoryColumn
 from morelike.families.bayesnet import BayesNet, BayesNetSettings
+from morelike.house.prepare import prepare
+from morelike.house.recipe import Recipe
+from morelike.house.run import default_family
 from morelike.maths.chow_liu import fit_table
 from table_cells import one
 from test_table_families import drawn, learn
@@ -101,3 +106,14 @@ def test_few_rows_get_the_family_that_serves_them() -> None:
     table = registry.kind("table")
     assert [table.family_for(count) for count in (10, 999, 1000)] == ["bayesnet", "bayesnet", "table-ar"]
     assert registry.kind("image").family_for(1) == "diffusion"
+
+
+def test_few_rows_take_their_family_unless_something_is_asked_that_it_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n" + "\n".join(f"{row % 3},{row % 7 * 0.5}" for row in range(60)), encoding="utf-8")
+    recipe = Recipe(data=str(path))
+    prepared = prepare(recipe)
+    assert default_family(recipe, prepared) == "bayesnet"
+    assert any("--model table-ar" in note for note in morelike.check(path)["notes"])
+    for asked in ({"settings": {"dropout": 0.1}}, {"train": {"steps": 5}}, {"nets": {"fields": {"width": 32}}}):
+        assert default_family(Recipe.parse({"data": str(path), **asked}), prepared) == "table-ar"
