@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ..core.abilities import Condition
-from ..core.contract import Batch, Terms
+from ..core.contract import Batch, Terms, all_given
 from ..core.spec import Row
 from ..maths.bins import Bins, cut, stack
 from ..maths.reservoir import keep
@@ -249,37 +250,62 @@ class Rows:
     Only rows that begin alike, or in groups that do, without conditions, are compared.
     """
 
-    def __init__(self, digits: Tensor, condition: Condition, closed: Tensor, group: Tensor | None = None) -> None:
-        """`digits` (B,D) are changed in place; `closed` (V,) as `Digits.closed` gives it; rows of one `group` (B,) know the same."""
-        self.digits, self.condition, self.closed = digits, condition, closed
+    def __init__(self, net: Any, digits: Tensor, condition: Condition, group: Tensor | None = None) -> None:
+        """`net`: with `begin`, `tell` and `logits`, as `nets.fields.Fields` has them; `digits` (B,D) are changed in place; rows of one
+        `group` (B,) know the same."""
+        self.net, self.digits = net, digits
         if group is None and bool((digits == digits[:1]).all()):
             group = torch.zeros(len(digits), dtype=torch.int64, device=digits.device)
         self.group: Tensor | None = None
         """(B,) int64: rows of one number know the same."""
-        self._first = torch.zeros(0, dtype=torch.int64, device=digits.device)
+        self._one: Tensor | None = None
+        """(G,) int64: a row of each group, and some again."""
         if group is not None and not condition:
             self._join(group)
+        self.known = net.begin(digits if self._one is None else digits[self._one], *all_given(condition))
+        """(G,W) or (B,W): what the net makes of what each group, or row, knows."""
 
-    def different(self) -> Tensor:
-        """The digits (G,D) of one row of each group and some repeated ones after them, or of all rows."""
-        return self.digits if self.group is None else self.digits[self._first]
+    def logits(self, digit: int) -> Tensor:
+        """(G,V_d) of groups and some again, or (B,V_d) of rows."""
+        found: Tensor = self.net.logits(self.known, digit)
+        return found.float()
+
+    def own(self) -> Tensor:
+        """(G,D) or (B,D): the digits that `logits` are those of."""
+        return self.digits if self._one is None else self.digits[self._one]
 
     def tell(self, digit: int, ids: Tensor) -> None:
-        """Every row knows its id (B,) of one more digit."""
+        """Every row knows its id (B,) of one more digit, or knew it."""
+        # what was known is not told again
+        fresh = torch.where(self.digits[:, digit] == ids, self.digits.new_full((), -1), ids)
         self.digits[:, digit] = ids
-        if self.group is None:
-            return
-        self._join(self.group * (int(ids.max()) + 1) + ids)
+        if self.group is not None:
+            before = self.group
+            self._join(before * (int(ids.max()) + 1) + ids)
+            self.known = self.known[before if self._one is None else before[self._one]]
+        self.known = self.net.tell(self.known, digit, fresh if self._one is None else fresh[self._one])
+
+    def split(self, size: int) -> list[Rows]:
+        """So many rows each, where none are in groups; `digits` stay the same memory."""
+        found = []
+        for digits, known in zip(self.digits.split(size), self.known.split(size), strict=True):
+            part = copy(self)
+            part.digits, part.known = digits, known
+            found.append(part)
+        return found
 
     def _join(self, group: Tensor) -> None:
         """Rows of one number (B,) know the same from now on."""
         _, group = torch.unique(group, return_inverse=True)
         count = int(group.max()) + 1
-        # hardly any two rows alike: no more comparing
-        self.group = group if count < max(2, 0.8 * len(group)) else None
+        if count >= max(2, 0.8 * len(group)):
+            # hardly any two rows alike: no more comparing
+            self.group = self._one = None
+            return
         # to few different sizes: each new one is prepared for, and kept, by the matrix products
         size = -(-count // _SIZES) * _SIZES if count > _SIZES else 1 << (count - 1).bit_length()
-        self._first = group.new_zeros(size).scatter_(0, group, torch.arange(len(group), device=group.device))
+        self.group = group
+        self._one = group.new_zeros(size).scatter_(0, group, torch.arange(len(group), device=group.device))
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

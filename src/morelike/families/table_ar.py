@@ -23,6 +23,9 @@ from ..maths.decoding import Dials, pick, weigh
 from .digits import Digits, Rows, digits_of
 from .table_narrow import NarrowedAR
 
+_AT_ONCE = 1024
+"""Rows that are drawn together when hardly two of them know the same: so many stay in a processor's cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableARSettings:
@@ -113,30 +116,32 @@ class TableAR(Generator, Density, Infills, Narrows):
         """Exact under the order of drawing, or under another `order` of the fields (F,), which gives another value: the net's
         conditionals need not agree. Mass for ids and for what is missing, density for reals."""
         digits = self.digits.encode(x)
-        rows = Rows(self.unknown.expand_as(digits).clone(), condition, self.digits.closed())
+        rows, closed = Rows(self.nets["fields"], self.unknown.expand_as(digits).clone(), condition), self.closed()
         total = self.digits.log_density(x)
         for digit in self._order(order):
             own = digits[:, digit]
-            total = total + self.log_probs(rows, digit).gather(1, own[:, None])[:, 0]
+            total = total + self.log_probs(rows, closed, digit).gather(1, own[:, None])[:, 0]
             rows.tell(digit, own)
         return total.float()
 
-    def log_probs(self, rows: Rows, digit: int) -> Tensor:
+    def closed(self) -> tuple[Tensor, ...]:
+        """(V_d,) of each digit, to be added to its logits: minus infinity for bins that don't exist."""
+        return self.digits.closed().split(self.digits.sizes)
+
+    def logits(self, rows: Rows, closed: Sequence[Tensor], digit: int) -> Tensor:
+        """(G,V_d) or (B,V_d): a digit's logits as `Rows.logits` gives them, minus infinity for ids that there are not."""
+        logits, beyond = rows.logits(digit) + closed[digit], self.digits.beyond(digit, rows.own())
+        return logits if beyond is None else logits.masked_fill(beyond, -torch.inf)
+
+    def log_probs(self, rows: Rows, closed: Sequence[Tensor], digit: int) -> Tensor:
         """(B,V_d) log-probabilities of a digit under what the rows know."""
-        condition, given = all_given(rows.condition)
-        first = sum(self.digits.sizes[:digit])
-        logits = self.nets["fields"](rows.different(), condition, given, only=digit).float()
-        logits = logits + rows.closed[first : first + self.digits.sizes[digit]]
-        if rows.group is not None:
-            logits = logits[rows.group]
-        beyond = self.digits.beyond(digit, rows.digits)
-        open_logits: Tensor = logits if beyond is None else logits.masked_fill(beyond, -torch.inf)
-        return open_logits.log_softmax(1)
+        found = self.logits(rows, closed, digit).log_softmax(1)
+        return found if rows.group is None else found[rows.group]
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Dials: `temperature`."""
         digits = self.unknown.expand(noise.size, -1).clone()
-        self.fill(digits, Rows(digits, condition, self.digits.closed()), noise, dials)
+        self.fill(digits, Rows(self.nets["fields"], digits, condition), noise, dials)
         return self.digits.decode(digits, noise.uniform((len(self.digits.reals),), "within"))
 
     def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
@@ -152,7 +157,7 @@ class TableAR(Generator, Density, Infills, Narrows):
                 raise BadInput(f"what is known of {field.name!r} must be ids of 0..{field.categories - 1}")
         told = known[:, [digit.field for digit in self.digits.digits]]
         digits = torch.where(told, self.digits.encode(x), self.unknown)
-        self.fill(digits, Rows(digits, condition, self.digits.closed()), noise, dials)
+        self.fill(digits, Rows(self.nets["fields"], digits, condition), noise, dials)
         return torch.where(known, x, self.digits.decode(digits, noise.uniform((len(self.digits.reals),), "within")))
 
     def narrow(self, allow: Mapping[int, Allowed], condition: Condition = None, *, seed: int = 0) -> NarrowedAR:
@@ -162,10 +167,17 @@ class TableAR(Generator, Density, Infills, Narrows):
     def fill(self, digits: Tensor, rows: Rows, noise: Noise, dials: Mapping[str, Any]) -> None:
         """Draws what is not known in `digits` (B,D), which are those of `rows`, in place."""
         weighing = Dials(temperature=replace(self.settings, **dials).temperature)
-        u = noise.uniform((digits.shape[1],), "digit")
-        for digit, size in enumerate(self.digits.sizes):
-            open_ = digits[:, digit] == size
-            if not bool(open_.any()):
-                continue
-            ids = pick(weigh(self.log_probs(rows, digit), weighing), u[:, digit])
-            rows.tell(digit, torch.where(open_, ids, digits[:, digit]))
+        self._fill(rows, 0, noise.uniform((digits.shape[1],), "digit"), self.closed(), weighing)
+
+    def _fill(self, rows: Rows, first: int, u: Tensor, closed: Sequence[Tensor], weighing: Dials) -> None:
+        """The digits from `first` on."""
+        for digit in range(first, len(self.digits.sizes)):
+            if rows.group is None and len(u) > _AT_ONCE:
+                for own, part in zip(rows.split(_AT_ONCE), u.split(_AT_ONCE), strict=True):
+                    self._fill(own, digit, part, closed, weighing)
+                return
+            before = rows.digits[:, digit]
+            open_ = before == self.digits.sizes[digit]
+            if bool(open_.any()):
+                ids = pick(weigh(self.logits(rows, closed, digit), weighing), u[:, digit], rows.group)
+                rows.tell(digit, torch.where(open_, ids, before))

@@ -84,9 +84,10 @@ class NarrowedAR(Narrowed):
 
     def _weighed(self, leaves: _Leaves, digit: int) -> Tensor:
         """(G,V) float64: log of the probability of each combination with each id of one more digit, as far as it is allowed."""
-        closed = self.model.digits.closed()
-        parts = [self.model.log_probs(Rows(part, self._told(len(part)), closed), digit) for part in torch.split(leaves.digits, _AT_ONCE)]
-        return leaves.weights[:, None] + torch.cat(parts).double() + self._evidence(leaves, digit)
+        net, closed = self.model.nets["fields"], self.model.closed()
+        parts = [Rows(net, part, self._told(len(part))) for part in torch.split(leaves.digits, _AT_ONCE)]
+        log_probs = torch.cat([self.model.log_probs(part, closed, digit) for part in parts])
+        return leaves.weights[:, None] + log_probs.double() + self._evidence(leaves, digit)
 
     def _grown(self, leaves: _Leaves, digit: int) -> _Leaves:
         """The combinations with one more digit."""
@@ -110,7 +111,7 @@ class NarrowedAR(Narrowed):
         weights = self.leaves.weights - self.leaves.weights.max()
         leaf = noise.choice((weights / temperature).exp() if temperature else (weights == 0).double(), "combination")
         digits = self.leaves.digits[leaf]
-        model.fill(digits, Rows(digits, self._told(noise.size), model.digits.closed(), leaf), noise, dials)
+        model.fill(digits, Rows(model.nets["fields"], digits, self._told(noise.size), leaf), noise, dials)
         return self._decoded(digits, noise.uniform((len(model.digits.reals),), "within").double())
 
     def _decoded(self, digits: Tensor, u: Tensor) -> Tensor:

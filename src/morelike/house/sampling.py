@@ -49,7 +49,8 @@ def draw(
     done = 0
     chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK_OF_ROWS if isinstance(model.spec, Row) else CHUNK)
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
-    with torch.inference_mode(), autocast:
+    # not in inference mode: there, autocast turns the weights into short numbers anew at every use
+    with torch.no_grad(), autocast:
         for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
             drawn = model.sample(own, noise=noise, **dials) if by is None else by(own, noise, dials)
             x[done : done + count] = drawn[:count].cpu()

@@ -124,9 +124,14 @@ def _kth(weights: Tensor, k: int) -> Tensor:
     return torch.from_numpy(np.partition(weights.numpy(), -k, axis=1)[:, -k : weights.shape[1] - k + 1])
 
 
-def pick(log_weights: Tensor, uniform: Tensor) -> Tensor:
-    """(B,) ids by inverse distribution function: log-weights (B,V), `uniform` (B,) in (0, 1). An id of weight zero is never taken."""
-    edges = torch.softmax(log_weights, 1).double().cumsum(1)
+def pick(log_weights: Tensor, uniform: Tensor, rows: Tensor | None = None) -> Tensor:
+    """(B,) ids by inverse distribution function: log-weights (B,V), `uniform` (B,) in (0, 1). An id of weight zero is never taken.
+
+    With `rows` (B,), the log-weights are (G,V), and each draw is by that row of them.
+    """
+    edges = torch.softmax(log_weights, 1).cumsum(1, dtype=torch.float64)
+    if rows is not None:
+        edges = edges[rows]
     at = uniform.double()[:, None] * edges[:, -1:]
     return torch.searchsorted(edges, at, right=True)[:, 0].clamp_(max=log_weights.shape[1] - 1)
 

@@ -21,6 +21,8 @@ from .condition import ConditionEncoder, as_table
 
 _CURVES = 16
 """Smooth curves along an ordered field's ids, at most."""
+AT_ONCE = 1024
+"""Rows that pass through the blocks together where no gradient is kept: between layers so many stay in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,10 @@ class FieldsSettings:
 
 
 class Fields(nn.Module):
-    """`forward(x, condition, given)`: ids (B,F), V_f standing for "not known" -> logits (B,V), the fields side by side."""
+    """`forward(x, condition, given)`: ids (B,F), V_f standing for "not known" -> logits (B,V), the fields side by side.
+
+    `begin`, `tell` and `logits` do the same field by field: what rows know is a sum, to which a field more is one vector more.
+    """
 
     def __init__(self, inputs: Row, output: Row, conditions: Conditions, settings: FieldsSettings) -> None:
         super().__init__()
@@ -53,23 +58,36 @@ class Fields(nn.Module):
         self.out = _Table(sizes, width, settings.ordered, 0.02)
         self.bias = nn.Parameter(torch.zeros(sum(sizes)))
 
-    def forward(
-        self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], only: int | None = None
-    ) -> Tensor:
-        """Logits (B,V), or (B,V_f) of the one field `only`. What a field's own id was does reach its logits: ask for unknown ones."""
-        rows = F.embedding_bag(x + self.into.starts[:-1], self.into(), mode="sum")
+    def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        """Logits (B,V). What a field's own id was does reach its logits: ask for unknown ones."""
+        return self.logits(self.begin(x, condition, given))
+
+    def begin(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        """(B,W) float32: the sum of what rows x (B,F) know."""
+        known = F.embedding_bag(x + self.into.starts[:-1], self.into(), mode="sum")
         vector = self.condition(condition, given, x.shape[0])
-        if vector is not None:
-            rows = rows + vector
-        kind = rows.device.type
+        return known if vector is None else known + vector
+
+    def tell(self, known: Tensor, field: int, ids: Tensor) -> Tensor:
+        """The sums `known` (B,W) with a field more, that was not known before; rows with the id V_f still don't know it."""
+        rows = self.into.own(field)
+        return known + (rows - rows[-1])[ids]
+
+    def logits(self, known: Tensor, only: int | None = None) -> Tensor:
+        """(B,V) of sums (B,W), or (B,V_f) of the one field `only`."""
+        head, bias = (self.out(), self.bias) if only is None else (self.out.own(only), self.bias[slice(*self.out.bounds(only))])
+        if torch.is_grad_enabled() or len(known) <= AT_ONCE:
+            return F.linear(normed(self._rows(known)), head, bias)
+        return torch.cat([F.linear(normed(self._rows(part)), head, bias) for part in known.split(AT_ONCE)])
+
+    def _rows(self, known: Tensor) -> Tensor:
+        rows, kind = known, known.device.type
         if torch.is_autocast_enabled(kind) and not torch.is_grad_enabled():
             # drawing: half of the time would go into turning the sum so far into short numbers and back
             rows = rows.to(torch.get_autocast_dtype(kind))
         for block in self.blocks:
             rows = rows + self.dropout(block(normed(rows)))
-        first, last = (0, len(self.bias)) if only is None else self.out.bounds(only)
-        out: Tensor = F.linear(normed(rows), self.out(first, last), self.bias[first:last])
-        return out
+        return rows
 
 
 class _Block(nn.Module):
@@ -85,7 +103,7 @@ class _Block(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, rows: Tensor) -> Tensor:
-        out: Tensor = self.second(F.relu(self.first(rows)))
+        out: Tensor = self.second(self.first(rows).relu_())
         return out
 
 
@@ -100,24 +118,35 @@ class _Table(nn.Module):
         self._edges: list[int] = starts.tolist()
         self.free = nn.Parameter(scale * torch.randn(self._edges[-1], width))
         as_table(self.free)
-        self.ordered = list(ordered)
-        self.curves = nn.Parameter(scale / math.sqrt(_CURVES) * torch.randn(len(self.ordered) * _CURVES, width))
+        if len({sizes[field] for field in ordered}) > 1:
+            raise ValueError("ordered fields must all have the same number of ids")
+        self.numbers = {field: number for number, field in enumerate(ordered)}
+        self.curves = nn.Parameter(scale / math.sqrt(_CURVES) * torch.randn(len(ordered) * _CURVES, width))
         as_table(self.curves)
-        shapes = torch.zeros(self._edges[-1] if self.ordered else 0, len(self.ordered) * _CURVES)
-        for number, field in enumerate(self.ordered):
-            first, last = self.bounds(field)
-            shapes[first:last, number * _CURVES : (number + 1) * _CURVES] = _cosines(last - first)
-        self.register_buffer("shapes", shapes, persistent=False)
-        self.shapes: Tensor
+        self.register_buffer("shape", _cosines(sizes[ordered[0]] if ordered else 0), persistent=False)
+        self.shape: Tensor
+        places = [torch.arange(*self.bounds(field)) for field in ordered]
+        self.register_buffer("places", torch.cat(places) if places else starts[:0], persistent=False)
+        self.places: Tensor
 
     def bounds(self, field: int) -> tuple[int, int]:
         """First row of a field, and the first one after it."""
         return self._edges[field], self._edges[field + 1]
 
-    def forward(self, first: int = 0, last: int | None = None) -> Tensor:
-        """The rows from `first` up to `last`."""
-        free = self.free[first:last]
-        return free + self.shapes[first:last] @ self.curves if self.ordered else free
+    def forward(self) -> Tensor:
+        """All rows."""
+        if not self.numbers:
+            return self.free
+        curves = self.curves.view(len(self.numbers), _CURVES, -1)
+        return self.free.index_add(0, self.places, (self.shape @ curves).flatten(0, 1).to(self.free))
+
+    def own(self, field: int) -> Tensor:
+        """The rows of one field."""
+        free = self.free[slice(*self.bounds(field))]
+        if field not in self.numbers:
+            return free
+        first = self.numbers[field] * _CURVES
+        return free + self.shape @ self.curves[first : first + _CURVES]
 
 
 def _cosines(count: int) -> Tensor:
