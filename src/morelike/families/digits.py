@@ -288,7 +288,7 @@ class Rows:
     def split(self, size: int) -> list[Rows]:
         """So many rows each, where none are in groups; `digits` stay the same memory."""
         found = []
-        for digits, known in zip(self.digits.split(size), self.known.split(size), strict=True):
+        for digits, known in zip(torch.split(self.digits, size), torch.split(self.known, size), strict=True):
             part = copy(self)
             part.digits, part.known = digits, known
             found.append(part)

@@ -23,8 +23,8 @@ from ..judges.ladder import LARGEST, Evidence, Labelled, climb
 from ..judges.likelihood import likelihood_rules
 from ..judges.pairs import pair_rules
 from ..judges.scores import NGRAMS, class_rules, feature_rules
-from ..judges.table_codes import TableCodes, raw_table
-from ..judges.table_groups import all_rules
+from ..judges.table_codes import raw_table
+from ..judges.table_groups import TableFacts, all_rules
 from ..judges.text_features import DIMENSIONS, raw_ngrams
 from ..judges.text_scores import span_rules, variety_rules
 from ..judges.verdict import verdict
@@ -82,7 +82,8 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
     some = _some(data)
     held = _labelled(data, data.holdout.x[some], {name: values[some] for name, values in data.holdout.condition.items()})
     reference = _labelled(data, data.train.x[few], {name: values[few] for name, values in data.train.condition.items()})
-    raw = raw_features(data.codec, reference.items)
+    facts = table_facts(data.codec, reference.items, take(data.source.items, data.split.holdout))
+    raw = raw_features(data.codec, reference.items, facts)
     baselines = _trivial_models(TOKEN_BASELINES if isinstance(data.codec.spec, Tokens) else BASELINES, data)
     copiers = _trivial_models(COPIERS, data)
     text = data.codec.kind == "text"
@@ -101,17 +102,17 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
         training_texts=training_texts(data) if text else None,
         likelihoods=likelihoods(package, data, baselines) if text else None,
         pairs=pairs_of(package, data, precision) if text else None,
-        table=table_facts(data.codec, take(data.source.items, data.split.holdout)),
+        table=facts,
     )
     result = climb(evidence)
     return Judged(result, verdict(result), evidence, time.perf_counter() - began)
 
 
-def raw_features(codec: Codec, reference: np.ndarray) -> Extractor:
-    """The raw extractor of a codec's kind of data, fitted on training items."""
-    facts = table_facts(codec)
+def raw_features(codec: Codec, reference: np.ndarray, facts: TableFacts | None = None) -> Extractor:
+    """The raw extractor of a codec's kind of data, fitted on training items; `facts` of a table, where they are known."""
+    facts = facts or table_facts(codec, reference)
     if facts is not None:
-        return raw_table(TableCodes.fit(reference, facts.names, facts.left_out), reference)
+        return raw_table(facts.codes(reference), reference)
     if codec.kind == "text":
         return raw_ngrams(reference)
     return raw_vectors(reference) if codec.kind == "vector" else raw_pca(reference)
@@ -204,13 +205,16 @@ class Validation:
         n = min(500, len(data.validation))
         self.x = torch.from_numpy(np.array(data.validation.x[:n]))
         self.condition = {name: torch.from_numpy(data.validation.condition[name][:n]) for name in package.conditions}
+        self.draws, self.slack = 0, 0.0
+        if isinstance(package.model, Density):
+            return
         items = raw_of(data.codec, data.validation.x[:n])
         reference = raw_of(data.codec, data.train.x[:4096])
         self.features = raw_features(data.codec, reference)
         self.mean, self.scale = unit_scale(self.features(reference))
         self.draws = most if n >= most else max(n, min(most, 4 * n))
         self.real = self._scaled(items)
-        self.slack = 0.0 if isinstance(package.model, Density) else self._noise(self._scaled(reference))
+        self.slack = self._noise(self._scaled(reference))
 
     def __call__(self, model: Trainable) -> float:
         if isinstance(model, Density):

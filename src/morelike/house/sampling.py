@@ -47,7 +47,7 @@ def draw(
     # one place for all: small parts kept between chunks hold on to the memory of what was freed around them
     x = torch.empty(n, *model.spec.shape, dtype=torch.int64 if ids else torch.float32)
     done = 0
-    chunk = chunk or (CHUNK_OF_IDS if ids else CHUNK_OF_ROWS if isinstance(model.spec, Row) else CHUNK)
+    chunk = chunk or (CHUNK_OF_IDS if ids else _chunk_of_rows(model.spec) if isinstance(model.spec, Row) else CHUNK)
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     # not in inference mode: there, autocast turns the weights into short numbers anew at every use
     with torch.no_grad(), autocast:
@@ -61,6 +61,11 @@ def draw(
         if bool(broken.any()):
             raise Refused("the model drew values that are not finite: its training went wrong, or a dial is out of range")
     return x
+
+
+def _chunk_of_rows(spec: Row) -> int:
+    """Fewer where a row has more than 64 fields: some models draw them one after another."""
+    return int(max(128, min(CHUNK_OF_ROWS, (64 * CHUNK_OF_ROWS) // max(1, len(spec.fields)))))
 
 
 def chunks(

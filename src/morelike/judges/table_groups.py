@@ -44,12 +44,18 @@ class TableFacts:
     """The column of classes; without one it is looked for (`class_column`)."""
     rules: tuple[Keeps, Table] | None = None
     """Where there are rules: which rows obey them all, and the held-out rows (h,C) as they are written."""
+    fitted: TableCodes | None = None
+    """The codes as fitted on the training cells, where they were already."""
+
+    def codes(self, training: Table) -> TableCodes:
+        """Those of the training cells (N,C). Raises as `TableCodes.fit`."""
+        return self.fitted or TableCodes.fit(training, self.names, self.left_out)
 
 
 def table_groups(facts: TableFacts, training: Table, heldout: Table, seed: int) -> Iterator[tuple[list[str], Callable[[], Group]]]:
     """Score names and how to build their group, for tables of cells (N,C); `heldout`: the rows that `Shown.rows` counts in."""
     try:
-        codes = TableCodes.fit(training, facts.names, facts.left_out)
+        codes = facts.codes(training)
     except Refused as reason:
         yield list(all_rules()), partial(_refuse, reason)
         return

@@ -78,7 +78,7 @@ class Fields(nn.Module):
         head, bias = (self.out(), self.bias) if only is None else (self.out.own(only), self.bias[slice(*self.out.bounds(only))])
         if torch.is_grad_enabled() or len(known) <= AT_ONCE:
             return F.linear(normed(self._rows(known)), head, bias)
-        return torch.cat([F.linear(normed(self._rows(part)), head, bias) for part in known.split(AT_ONCE)])
+        return torch.cat([F.linear(normed(self._rows(part)), head, bias) for part in torch.split(known, AT_ONCE)])
 
     def _rows(self, known: Tensor) -> Tensor:
         rows, kind = known, known.device.type
