@@ -251,8 +251,8 @@ class Rows:
     """
 
     def __init__(self, net: Any, digits: Tensor, condition: Condition, group: Tensor | None = None) -> None:
-        """`net`: with `begin`, `tell` and `logits`, as `nets.fields.Fields` has them; `digits` (B,D) are changed in place; rows of one
-        `group` (B,) know the same."""
+        """`net`: with `sizes`, `begin`, `tell` and `logits`, as `nets.fields.Fields` has them; `digits` (B,D) are changed in place; rows
+        of one `group` (B,) know the same."""
         self.net, self.digits = net, digits
         if group is None and bool((digits == digits[:1]).all()):
             group = torch.zeros(len(digits), dtype=torch.int64, device=digits.device)
@@ -277,7 +277,7 @@ class Rows:
     def tell(self, digit: int, ids: Tensor) -> None:
         """Every row knows its id (B,) of one more digit, or knew it."""
         # what was known is not told again
-        fresh = torch.where(self.digits[:, digit] == ids, self.digits.new_full((), -1), ids)
+        fresh = torch.where(self.digits[:, digit] == ids, self.net.sizes[digit], ids)
         self.digits[:, digit] = ids
         if self.group is not None:
             before = self.group

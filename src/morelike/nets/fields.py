@@ -71,7 +71,7 @@ class Fields(nn.Module):
     def tell(self, known: Tensor, field: int, ids: Tensor) -> Tensor:
         """The sums `known` (B,W) with a field more, that was not known before; rows with the id V_f still don't know it."""
         rows = self.into.own(field)
-        return known + (rows - rows[-1])[ids]
+        return known + F.embedding(ids, rows - rows[-1])
 
     def logits(self, known: Tensor, only: int | None = None) -> Tensor:
         """(B,V) of sums (B,W), or (B,V_f) of the one field `only`."""
