@@ -14,6 +14,7 @@ from morelike.core.errors import BadInput
 from morelike.house import augmenting
 from morelike.house.model import Model, load
 from morelike.house.writing import write_rows
+from morelike.tasks import table_rivals
 
 pa = pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
 pd = pytest.importorskip("pandas", reason="the extra `tables` is not installed")
@@ -61,9 +62,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What added rows are worth is measured fewer times."""
+def quick_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What added rows are worth is measured fewer times, by a quick learner in place of trees."""
     monkeypatch.setattr(augmenting, "DRAWS", 2)
+    monkeypatch.setattr(table_rivals, "_trees", table_rivals._bayes)
 
 
 @pytest.fixture(scope="module", params=["model", "plain"])
@@ -115,7 +117,7 @@ def test_scores_and_classes_stand_beside_the_rows(model: Model) -> None:
     assert {row["label"].lower() for row in classes} <= {"true", "false"}
 
 
-@pytest.mark.usefixtures("few_draws")
+@pytest.mark.usefixtures("quick_gains")
 def test_a_frame_is_enlarged_as_that_frame(place: Path, tmp_path: Path) -> None:
     rows = flats(120, 3)[GAPS[::-1]]
     found = load(place / "model").augment("smoker", 30, data=rows)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib import import_module
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -171,9 +172,9 @@ def to_cells(table: Any, origin: str) -> tuple[list[str], np.ndarray, ArrowTypes
     return list(table.column_names), cells, types, notes
 
 
-def _marks() -> Sequence[str]:
+def _marks() -> Iterator[str]:
     """Signs of null, without end."""
-    return (*_NULLS, *(f"<null {number}>" for number in range(100_000)))
+    return chain(_NULLS, (f"<null {number}>" for number in count()))
 
 
 def _pandas_only(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes] | None:
