@@ -72,7 +72,7 @@ def test_choice_follows_its_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [Array((3, 4, 5), 2 / 255), Tokens((7,), 11, stop=2), Row((Field("a", 3), Field("b", bin=0.5))), Array((2,)), Tokens((2, 3), 5)]
+    "spec", [Array((3, 4, 5), 2 / 255), Array((1, 4, 5), 2.0, 255), Tokens((7,), 11, stop=2), Row((Field("a", 3), Field("b", bin=0.5))), Array((2,)), Tokens((2, 3), 5)]
 )
 def test_specs_survive_json(spec: Array | Tokens | Row) -> None:
     assert spec_from_json(spec_to_json(spec)) == spec
@@ -88,6 +88,32 @@ def test_live_ends_after_the_first_stop_and_skips_missing_values() -> None:
 def test_lift_maps_levels_to_the_unit_range() -> None:
     x = lift(Array((2,), 2 / 255), torch.tensor([[0, 255]], dtype=torch.uint8))
     assert x.tolist() == [[-1.0, pytest.approx(1.0)]]
+
+
+def test_grey_levels_are_drawn_with_their_own_probability() -> None:
+    spec, grey = Array((1, 16, 16), 2.0, 255), torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(4_000, -1, -1, -1)
+    x = lift(spec, grey, Noise(0, 4_000))
+    assert x.dtype == torch.float32
+    assert set(x.unique().tolist()) == {-1.0, 1.0}
+    white = (x > 0).float().mean(0).flatten()
+    assert (white[0], white[255]) == (0.0, 1.0)
+    expected = torch.arange(256) / 255
+    error = (white - expected) / (expected * (1 - expected) / 4_000).sqrt().clamp(min=1e-3)
+    assert float(error.abs().max()) < 4.5
+    assert float(error.square()[1:255].mean()) == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_grey_item_without_noise_has_one_draw_whatever_its_neighbours() -> None:
+    spec = Array((1, 5, 7), 2.0, 255)
+    grey = Noise(3, 50).integers(256, spec.shape).to(torch.uint8)
+    x = lift(spec, grey)
+    assert torch.equal(x, lift(spec, grey.flip(0)).flip(0))
+    assert torch.equal(x[7:8], lift(spec, grey[7:8]))
+    assert torch.equal(lift(spec, ((x + 1) * 127.5).to(torch.uint8)), x), "black and white are what they are"
+    assert len(x.unique(dim=0)) == 50
+    assert float(x.mean()) == pytest.approx(float(grey.float().mean()) / 127.5 - 1, abs=0.05)
+    other = lift(spec, grey, Noise(1, 50))
+    assert not torch.equal(other, lift(spec, grey, Noise(2, 50)))
 
 
 def test_every_registry_line_loads_and_says_what_it_is() -> None:

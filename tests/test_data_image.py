@@ -16,6 +16,7 @@ from PIL import Image
 from morelike.core.errors import BadInput
 from morelike.core.spec import Array, lift
 from morelike.data.image import ImageCodec, grid
+from morelike.testing import check_codec
 
 
 def there_and_back(codec: ImageCodec, items: object) -> np.ndarray:
@@ -47,6 +48,28 @@ def test_floats_come_back_to_rounding_and_in_range(items: np.ndarray) -> None:
     wild = codec.decode(np.full((1, 1, 4, 5), 7.0))
     assert wild.max() <= items.max()
     assert codec.decode(np.full((1, 1, 4, 5), -7.0)).min() >= items.min()
+
+
+def test_binarised_pictures_are_black_and_white_and_keep_the_laws() -> None:
+    items = np.random.default_rng(0).integers(0, 256, (40, 6, 7), dtype=np.uint8)
+    codec = ImageCodec.fit(items, binarise=True)
+    assert codec.spec == Array((1, 6, 7), 2.0, 255)
+    assert np.array_equal(codec.encode(items)[:, 0], items), "grey levels are what is stored"
+    check_codec(codec, items)
+    back = there_and_back(codec, items)
+    assert back.dtype == np.uint8
+    assert set(np.unique(back)) == {0, 255}
+    assert set(np.unique(codec.decode(np.linspace(-1, 1, 42).reshape(1, 1, 6, 7)))) == {0, 255}
+    assert "binarise" not in ImageCodec.fit(items).state()
+
+
+@pytest.mark.parametrize(("items", "words"), [
+    (np.zeros((2, 4, 4, 3), np.uint8), "3 channels can't be binarised: ask for grey ones, codec.channels=1"),
+    (np.random.default_rng(0).random((2, 4, 4)), "floating-point numbers can't be binarised"),
+])  # fmt: skip
+def test_only_grey_pictures_of_whole_numbers_are_binarised(items: np.ndarray, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        ImageCodec.fit(items, binarise=True)
 
 
 def test_state_is_json_and_restores_the_codec() -> None:

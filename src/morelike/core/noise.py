@@ -104,6 +104,11 @@ class Noise:
         flat = pair.flatten(1)[:, :count].float().add_(0.5).mul_(_UNIT)
         return flat.view(self.size, *shape)
 
+    def halves(self, shape: Sequence[int], name: str | int = "halves") -> Tensor:
+        """(B, *shape) int16, all 16 bits random: where few bits will do, at a third of the cost of `uniform`."""
+        count = math.prod(shape)
+        return self._words(name, (count + 3) // 4).view(torch.int16)[:, :count].reshape(self.size, *shape)
+
     def normal(self, shape: Sequence[int], name: str | int = "normal") -> Tensor:
         """(B, *shape) float32, standard normal (Box and Muller 1958)."""
         count = math.prod(shape)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .noise import Noise
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -31,6 +33,8 @@ class Array:
 
     shape: tuple[int, ...]
     bin: float = 0.0
+    grey: int = 0
+    """Above 0, of two levels (`bin` 2): levels 0..grey are stored, and x is drawn +1 with the probability level / grey, else -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,29 @@ def live(spec: Spec, x: Tensor) -> Tensor:
             return ~torch.isnan(x)
 
 
-def lift(spec: Spec, stored: Tensor) -> Tensor:
-    """Stored levels to x: integers of a quantised Array become level * bin - 1 in float32, ids int64, reals float32."""
+def lift(spec: Spec, stored: Tensor, noise: Noise | None = None) -> Tensor:
+    """Stored levels to x: integers of a quantised Array become level * bin - 1 in float32, ids int64, reals float32.
+
+    Grey levels of two-level Arrays are drawn by `noise`; without it each example has one draw of its own, a function of what it holds.
+    """
     match spec:
         case Tokens():
             return stored.long()
+        case Array(shape, grey=grey) if grey and not stored.is_floating_point():
+            # 16 bits: level / grey to within 1 / 65,536, and black and white are never anything else
+            drawn = (noise or _own_noise(stored)).halves(shape, "grey").clamp(max=32_766)
+            return (drawn < stored.int().mul_(65_535 // grey).sub_(32_768)).float().mul_(2.0).sub_(1.0)
         case Array(bin=step) if not stored.is_floating_point():
             return stored.float().mul_(step).sub_(1.0)
         case _:
             return stored.float()
+
+
+def _own_noise(stored: Tensor) -> Noise:
+    """Noise numbered by what each example holds: the same wherever it comes from, whatever its neighbours are."""
+    levels = stored.flatten(1).long()
+    words = Noise(0, 1).to(stored.device).integers(1 << 62, (levels.shape[1],), "places")
+    return Noise(0, (levels * words).sum(1), path=("own",))
 
 
 def lift_all(specs: Conditions, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -118,8 +136,8 @@ def lift_all(specs: Conditions, stored: Mapping[str, Tensor]) -> dict[str, Tenso
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """A Spec as JSON values; `spec_from_json` is the inverse."""
     match spec:
-        case Array(shape, step):
-            return {"kind": "array", "shape": list(shape), "bin": step}
+        case Array(shape, step, grey):
+            return {"kind": "array", "shape": list(shape), "bin": step, **({"grey": grey} if grey else {})}
         case Tokens(shape, vocab, stop, alphabet):
             return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop, **({"alphabet": alphabet} if alphabet else {})}
         case Row(fields):
@@ -135,7 +153,7 @@ def spec_from_json(values: Mapping[str, Any]) -> Spec:
     """The inverse of `spec_to_json`. Raises ValueError for a kind that this version doesn't know."""
     match values:
         case {"kind": "array", "shape": shape, "bin": step}:
-            return Array(tuple(shape), step)
+            return Array(tuple(shape), step, values.get("grey", 0))
         case {"kind": "tokens", "shape": shape, "vocab": vocab, "stop": stop}:
             return Tokens(tuple(shape), vocab, stop, values.get("alphabet", ""))
         case {"kind": "row", "fields": fields}:

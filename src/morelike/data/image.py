@@ -1,7 +1,8 @@
 """Pictures of any size and channel count <-> arrays (N,C,H,W).
 
 N items, C channels, H rows, W columns. Whole-number pictures are stored as levels (8 or 16 bits), x = level * bin - 1;
-floating-point pictures as float32 in [-1, 1] over the training range.
+floating-point pictures as float32 in [-1, 1] over the training range. Binarised grey pictures are stored grey: x is black (-1) or
+white (+1), drawn by `lift` with the grey value as the probability of white (Salakhutdinov and Murray 2008, section 5).
 """
 
 from __future__ import annotations
@@ -28,29 +29,42 @@ class ImageCodec(Codec):
     """Raw item: (H,W) or (H,W,C) uint8, uint16, bool or floating point. Decoded: (N,H,W,C) in the source's format."""
 
     kind: ClassVar[str] = "image"
-    loss: ClassVar[str] = "other sizes and channel counts are scaled, cropped and converted; else nothing (floats: rounding to float32)"
+    loss: ClassVar[str] = "other sizes and channel counts are scaled, cropped and converted; grey, if binarised; else nothing (floats: rounding to float32)"
 
-    def __init__(self, shape: tuple[int, int, int], dtype: str, low: float = 0.0, high: float = 0.0, said: Sequence[str] = ()) -> None:
-        """`shape` is (C,H,W); `dtype` is decoded pictures' format; `low`..`high` the range of floating-point ones."""
+    def __init__(
+        self, shape: tuple[int, int, int], dtype: str, low: float = 0.0, high: float = 0.0, said: Sequence[str] = (), binarise: bool = False
+    ) -> None:
+        """`shape` is (C,H,W); `dtype` is decoded pictures' format; `low`..`high` the range of floating-point ones. Raises BadInput where
+        `binarise` meets other than grey pictures of whole numbers."""
         self.shape, self.dtype, self.low, self.high, self._said = shape, np.dtype(dtype), low, high, list(said)
         self.real = self.dtype.kind == "f"
-        step = 0.0 if self.real else 2.0 / float(np.iinfo(self.dtype).max)
-        self.spec = Array(shape, step)
+        self.binarise = binarise
+        if binarise and self.real:
+            raise BadInput("pictures of floating-point numbers can't be binarised: convert them to 8 or 16 bits, or leave out codec.binarise.")
+        if binarise and shape[0] != 1:
+            raise BadInput(f"pictures of {shape[0]} channels can't be binarised: ask for grey ones, codec.channels=1, or leave out codec.binarise.")
+        levels = 0 if self.real else int(np.iinfo(self.dtype).max)
+        self.spec = Array(shape, 2.0, levels) if binarise else Array(shape, 2.0 / levels if levels else 0.0)
 
     @classmethod
     def fit(  # type: ignore[override]  # each codec names its own settings
-        cls, items: Iterable[Any], size: int | tuple[int, int] | None = None, channels: int | None = None
+        cls, items: Iterable[Any], size: int | tuple[int, int] | None = None, channels: int | None = None, binarise: bool = False
     ) -> Self:
         """Fixes size, channels and number format from the training items, read once (not at all where their facts are known).
 
-        `size`: the longest side or (H, W), in pixels. Raises BadInput, naming the item, where they can't be one set.
+        `size`: the longest side or (H, W), in pixels; `binarise`: grey pictures become black and white, drawn anew each time. Raises BadInput, naming the item, where they can't be one set.
         """
         seen = survey(items)
         dtype = choose_dtype(seen)
         count = choose_channels(seen, channels)
         height, width = choose_size(seen, size)
         low, high = (seen.low, seen.high) if np.dtype(dtype).kind == "f" else (0.0, 0.0)
-        return cls((count, height, width), dtype, low, high, sentences(seen, (height, width), count, dtype))
+        if not isinstance(binarise, bool):
+            raise BadInput(f"codec.binarise is true or false, not {binarise!r}")
+        said = sentences(seen, (height, width), count, dtype)
+        if binarise:
+            said.append("Binarised: each pixel is drawn white with its grey value as the probability, anew at every training step.")
+        return cls((count, height, width), dtype, low, high, said, binarise)
 
     def describe(self) -> list[str]:
         """Sentences on size, channels and what is scaled or cropped."""
@@ -84,9 +98,10 @@ class ImageCodec(Codec):
         return ((array.astype(np.float64) - self.low) * (2.0 / span) - 1.0).astype(np.float32)
 
     def decode(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]  # an array serves as the sequence
-        """(N,H,W,C) in the source's format, clipped to its range, from x (N,C,H,W); NaN becomes the lowest value."""
+        """(N,H,W,C) in the source's format, clipped to its range (binarised: its lowest or highest value), from x (N,C,H,W); NaN becomes
+        the lowest value."""
         unit = np.nan_to_num(np.asarray(x, dtype=np.float64), nan=-1.0).clip(-1.0, 1.0)
-        unit = (unit + 1.0) * 0.5
+        unit = (unit >= 0.0).astype(np.float64) if self.binarise else (unit + 1.0) * 0.5
         if self.real:
             values = (self.low + unit * (self.high - self.low)).astype(self.dtype)
             values = values.clip(self.low, self.high).astype(self.dtype)
@@ -95,12 +110,14 @@ class ImageCodec(Codec):
         return np.ascontiguousarray(values.transpose(0, 2, 3, 1))
 
     def state(self) -> dict[str, Any]:
-        return {"shape": list(self.shape), "dtype": self.dtype.name, "low": self.low, "high": self.high, "said": list(self._said)}
+        kept = {"shape": list(self.shape), "dtype": self.dtype.name, "low": self.low, "high": self.high, "said": list(self._said)}
+        return {**kept, "binarise": True} if self.binarise else kept
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         channels, height, width = (int(side) for side in state["shape"])
-        return cls((channels, height, width), str(state["dtype"]), float(state["low"]), float(state["high"]), state["said"])
+        low, high = float(state["low"]), float(state["high"])
+        return cls((channels, height, width), str(state["dtype"]), low, high, state["said"], bool(state.get("binarise", False)))
 
     def draw(self, items: Items, path: Path, columns: int | None = None) -> None:
         """Writes one PNG: the items in a grid with gaps, small ones enlarged without smoothing."""

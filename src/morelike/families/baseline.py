@@ -6,7 +6,7 @@ B batch, * the example's shape, M items kept, C classes. Both keep a random samp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -51,6 +51,8 @@ class _Kept(Generator):
         super().__init__(spec, conditions, nets, parts, settings)
         kind, groups = storage(spec), count_classes(conditions) + 1
         most = max(1, min(self.settings.keep, _MOST_BYTES // (elements(spec) * kind.itemsize)))
+        # what is kept has been drawn: levels of x itself
+        self.levels = replace(spec, grey=0) if isinstance(spec, Array) else spec
         self.register_buffer("items", torch.zeros(most, *spec.shape, dtype=kind))
         self.register_buffer("keys", torch.full((most,), math.inf))
         self.register_buffer("labels", torch.zeros(most, dtype=torch.int64))
@@ -96,7 +98,7 @@ class _Kept(Generator):
     def _elements(self, condition: Condition, noise: Noise) -> Tensor:
         """(B,*) x whose every element is that of a kept item of its own."""
         chosen = self._draw(condition, noise.uniform(self.spec.shape, "item"))
-        return lift(self.spec, self.items.flatten(1).gather(0, chosen.flatten(1)).view(chosen.shape))
+        return lift(self.levels, self.items.flatten(1).gather(0, chosen.flatten(1)).view(chosen.shape))
 
 
 class Independent(_Kept):
@@ -127,7 +129,7 @@ class CopyNoise(_Kept):
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """No dials."""
         chosen = self._draw(condition, noise.uniform((), "item"))
-        x = lift(self.spec, self.items[chosen])
+        x = lift(self.levels, self.items[chosen])
         if not isinstance(self.spec, Tokens):
             return x + self.SPREAD * noise.normal(self.spec.shape, "noise")
         other = self._elements(condition, noise.under("replaced"))

@@ -24,6 +24,8 @@ _MOST_SQUARES = 1 << 24
 """Most numbers in the second moments: 128 MB."""
 _EXACT_EIGEN = 1024
 _SMALLEST_VARIANCE = 1e-6
+_WIDEST_STEP = 0.5
+_FEW_LEVELS = "a Gaussian is no distribution over so few levels as a binarised picture has"
 
 
 def step_of(spec: Spec) -> float:
@@ -95,6 +97,8 @@ class PCA(Generator, Density, Encodes, Prior):
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
         if not isinstance(spec, Array):
             return "pca learns real-valued arrays, not ids or mixed rows"
+        if step_of(spec) > _WIDEST_STEP:
+            return _FEW_LEVELS
         if elements(spec) > _MOST_ELEMENTS:
             return f"pca holds a covariance of all elements, at most {_MOST_ELEMENTS} of them, and one example has {elements(spec)}"
         return refuses_conditions(conditions)
@@ -265,6 +269,8 @@ class GMM(Generator, Density):
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
         if not isinstance(spec, Array):
             return "gmm learns real-valued arrays, not ids or mixed rows"
+        if step_of(spec) > _WIDEST_STEP:
+            return _FEW_LEVELS
         return refuses_conditions(conditions)
 
     def players(self) -> list[Player | Learner]:

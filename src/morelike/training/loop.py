@@ -126,7 +126,7 @@ class Trainer:
         positions, stored, condition = self.data.rows(step)
         noise = Noise(self.plan.seed, positions.to(self.device), path=("train",))
         batch = Batch(
-            x=lift(self.model.spec, stored.to(self.device)),
+            x=lift(self.model.spec, stored.to(self.device), noise),
             noise=noise,
             condition=lift_all(self.model.conditions, {name: value.to(self.device) for name, value in condition.items()}),
             given={name: noise.uniform((), f"drop {name}") >= self.plan.drop for name in condition},
