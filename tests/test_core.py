@@ -72,8 +72,12 @@ def test_choice_follows_its_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [Array((3, 4, 5), 2 / 255), Array((1, 4, 5), 2.0, 255), Tokens((7,), 11, stop=2), Row((Field("a", 3), Field("b", bin=0.5))), Array((2,)), Tokens((2, 3), 5)]
-)
+    "spec",
+    [
+        Array((3, 4, 5), 2 / 255), Array((1, 4, 5), 2.0, 255), Array((2,)), Tokens((7,), 11, stop=2), Tokens((2, 3), 5),
+        Row((Field("a", 3), Field("b", bin=0.5))),
+    ],
+)  # fmt: skip
 def test_specs_survive_json(spec: Array | Tokens | Row) -> None:
     assert spec_from_json(spec_to_json(spec)) == spec
     assert elements(spec) == math.prod(spec.shape)

@@ -26,6 +26,8 @@ class Line:
     """Presets of the family's Settings."""
     train: Mapping[str, Any] = field(default_factory=dict)
     """Presets of the training recipe (condition dropout, averaging, ...)."""
+    conditional: bool = False
+    """Whether it is refused where there is no condition."""
 
     def load(self) -> type:
         module, _, name = self.target.partition(":")
@@ -60,6 +62,12 @@ _FAMILIES = [
          "Lipman et al. 2022, arXiv:2210.02747; Ho, Salimans 2022, arXiv:2207.12598", train={"drop": 0.1}),
     Line("vae", "morelike.families.vae:VAE", "a latent for every picture and a bound on its likelihood",
          "Kingma, Welling 2013, arXiv:1312.6114"),
+    Line("beta-vae", "morelike.families.vae:VAE", "a VAE whose latents are pressed to be few and independent: to take data apart",
+         "Higgins et al. 2017, beta-VAE: learning basic visual concepts with a constrained variational framework", settings={"beta": 4.0}),
+    Line("iwae", "morelike.families.vae:VAE", "a VAE trained on a tighter bound, by several importance-weighted latents an example",
+         "Burda, Grosse, Salakhutdinov 2015, arXiv:1509.00519", settings={"samples": 5}),
+    Line("cvae", "morelike.families.vae:VAE", "a VAE of what a condition leaves open: the latent holds what the condition doesn't say",
+         "Sohn, Lee, Yan 2015, Learning structured output representation using deep conditional generative models", conditional=True),
     Line("dcgan", "morelike.families.gan:GAN", "one-step sampling: convolutional GAN, non-saturating loss, R1; augmentation as a setting",
          "Radford et al. 2015, arXiv:1511.06434; Mescheder et al. 2018, arXiv:1801.04406; Zhao et al. 2020, arXiv:2006.10738"),
     Line("pca", "morelike.families.classical:PCA", "a Gaussian of low rank in closed form; exact likelihood in seconds",

@@ -29,7 +29,9 @@ class ImageCodec(Codec):
     """Raw item: (H,W) or (H,W,C) uint8, uint16, bool or floating point. Decoded: (N,H,W,C) in the source's format."""
 
     kind: ClassVar[str] = "image"
-    loss: ClassVar[str] = "other sizes and channel counts are scaled, cropped and converted; grey, if binarised; else nothing (floats: rounding to float32)"
+    loss: ClassVar[str] = (
+        "other sizes and channel counts are scaled, cropped and converted; grey, if binarised; else nothing (floats: rounding to float32)"
+    )
 
     def __init__(
         self, shape: tuple[int, int, int], dtype: str, low: float = 0.0, high: float = 0.0, said: Sequence[str] = (), binarise: bool = False
@@ -40,9 +42,10 @@ class ImageCodec(Codec):
         self.real = self.dtype.kind == "f"
         self.binarise = binarise
         if binarise and self.real:
-            raise BadInput("pictures of floating-point numbers can't be binarised: convert them to 8 or 16 bits, or leave out codec.binarise.")
+            raise BadInput("pictures of floating-point numbers can't be binarised: convert them to 8 bits, or leave out codec.binarise.")
         if binarise and shape[0] != 1:
-            raise BadInput(f"pictures of {shape[0]} channels can't be binarised: ask for grey ones, codec.channels=1, or leave out codec.binarise.")
+            ways = "ask for grey ones, codec.channels=1, or leave out codec.binarise."
+            raise BadInput(f"pictures of {shape[0]} channels can't be binarised: {ways}")
         levels = 0 if self.real else int(np.iinfo(self.dtype).max)
         self.spec = Array(shape, 2.0, levels) if binarise else Array(shape, 2.0 / levels if levels else 0.0)
 
@@ -52,7 +55,8 @@ class ImageCodec(Codec):
     ) -> Self:
         """Fixes size, channels and number format from the training items, read once (not at all where their facts are known).
 
-        `size`: the longest side or (H, W), in pixels; `binarise`: grey pictures become black and white, drawn anew each time. Raises BadInput, naming the item, where they can't be one set.
+        `size`: the longest side or (H, W), in pixels; `binarise`: grey pictures become black and white, drawn anew each time.
+        Raises BadInput, naming the item, where they can't be one set.
         """
         seen = survey(items)
         dtype = choose_dtype(seen)

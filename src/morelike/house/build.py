@@ -33,6 +33,8 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
     why = family.refuses(spec, conditions)
     if why is not None:
         raise Refused(f"{recipe.model} can't learn this: {why}")
+    if not conditions and custom is None and registry.family(str(recipe.model)).conditional:
+        raise Refused(f"{recipe.model} learns what a condition leaves open, and there is none: name one with --condition")
     settings = build_settings(family, {**presets, **recipe.settings})
     wants = family.wants(spec, conditions, settings)
     for name in recipe.nets:
