@@ -27,6 +27,9 @@ _LOG_SCALE = (-7.0, 3.0)
 _SPEED = 8.0
 """The one scale of a Gaussian decoder moves so many times the learning rate: at the nets' own it takes thousands of steps to settle."""
 
+_SURE = 0.999
+"""The log-odds that a Bernoulli decoder starts from are of means no further from 0."""
+
 _DECODERS = ("auto", "gaussian", "bernoulli", "logistic")
 
 _AT_ONCE = 1 << 20
@@ -83,6 +86,11 @@ class VAE(Generator, Density, Prior, Encodes):
         self.step = spec.bin if isinstance(spec, Array) else 0.0
         self.decoder = decoder_of(spec, self.settings)
         self.log_scale = nn.Parameter(torch.zeros(())) if self.decoder == "gaussian" else None
+        if self.decoder == "bernoulli":
+            self.register_buffer("centre", torch.zeros(spec.shape))
+            self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+            self.centre: Tensor
+            self.seen: Tensor
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
@@ -98,10 +106,18 @@ class VAE(Generator, Density, Prior, Encodes):
         return {"encoder": Net("encoder", spec, Array((2 * size,)), drop), "decoder": Net("decoder", Array((size,)), output)}
 
     def players(self) -> list[Player | Learner]:
-        return [Player("autoencoder", list(self.parameters()), self._loss, optim=Optim("adam", lr=self.settings.lr))]
+        after = self._count if self.decoder == "bernoulli" else None
+        return [Player("autoencoder", list(self.parameters()), self._loss, optim=Optim("adam", lr=self.settings.lr), after=after)]
+
+    def _count(self, batch: Batch) -> None:
+        """The mean of the data so far: the encoder sees what differs from it, and the decoder starts from it. Black and white pictures are
+        mostly one of both; uncentred, a step of all the weights in one direction saturates the first layer."""
+        self.seen.add_(batch.size)
+        self.centre.lerp_(batch.data.mean(0), batch.size / int(self.seen))
 
     def _posterior(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), (B,L) each."""
+        x = x - self.centre if self.decoder == "bernoulli" else x
         mean, log_variance = self.nets["encoder"](x, condition, given).float().chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 6.0)
 
@@ -109,14 +125,14 @@ class VAE(Generator, Density, Prior, Encodes):
         """Mean (bernoulli: log-odds) and log-scale of p(x|z), (B,*) or broadcastable to it."""
         out = self.nets["decoder"](z, condition, given).float()
         if self.decoder == "bernoulli":
-            return out, torch.zeros((), device=out.device)
+            return out + 2 * torch.atanh(self.centre.clamp(-_SURE, _SURE)), torch.zeros((), device=out.device)
         if self.log_scale is not None:
             return out, (_SPEED * self.log_scale).clamp(*_LOG_SCALE)
         mean, log_scale = out.chunk(2, 1)
         return mean, (log_scale - 2.0).clamp(*_LOG_SCALE)
 
     def _log_likelihood(self, x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-        """log p(x|z), (B,) nats."""
+        """log p(x|z) in nats, (...,) of x, mean and log-scale that broadcast to (..., *)."""
         match self.decoder:
             case "bernoulli":
                 each = bernoulli(x, mean)
@@ -124,7 +140,7 @@ class VAE(Generator, Density, Prior, Encodes):
                 each = discretised_logistic(x, mean, log_scale, self.step)
             case _:
                 each = gaussian_mass(x, mean, log_scale, self.step) if self.step else gaussian(x, mean, log_scale)
-        return each.flatten(1).sum(1)
+        return each.flatten(-len(self.spec.shape)).sum(-1)
 
     def _loss(self, batch: Batch) -> Terms:
         weight = min(1.0, batch.progress / self.settings.warmup) if self.settings.warmup else 1.0
@@ -153,10 +169,10 @@ class VAE(Generator, Density, Prior, Encodes):
         z = mean + torch.exp(0.5 * log_variance) * unit
         repeated = [{name: value.repeat_interleave(draws, 0) for name, value in some.items()} for some in (condition, given)]
         out = self._output(z.flatten(0, 1), repeated[0], repeated[1])
-        own = x[:, None].expand(-1, draws, *x.shape[1:]).flatten(0, 1)
+        each = [part.unflatten(0, (count, draws)) if part.dim() else part for part in out]
         # the constants of both normal densities cancel
         apart = 0.5 * (z.square() - unit.square() - log_variance).sum(2)
-        return self._log_likelihood(own, *out).view(count, draws), apart
+        return self._log_likelihood(x[:, None], *each), apart
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Dial: `temperature`."""

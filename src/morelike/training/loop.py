@@ -73,6 +73,8 @@ class Trainer:
         self.players, self.learners = turns(model.players())
         self.optimisers = {p.name: Optimiser(p.params, plan.optim_of(p)) for p in self.players}
         self.average = _copy(model) if self.players and plan.averaging > 0 else model
+        both = zip(self.average.modules(), model.modules(), strict=True)
+        self._buffered = [(own, new) for own, new in both if next(new.buffers(recurse=False), None) is not None]
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.marks = sorted({max(1, round(share * plan.steps)) for share in self.hooks.validate_at})
@@ -199,7 +201,7 @@ class Trainer:
         share = 1.0 - (1.0 - 1.0 / count) ** (self.plan.averaging + 1)
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), [p.detach() for p in self.model.parameters()], share)
-            for own, new in zip(self.average.modules(), self.model.modules(), strict=True):
+            for own, new in self._buffered:
                 grows = getattr(new, "grows", ())
                 for name, buffer in new.named_buffers(recurse=False):
                     if name in grows:
