@@ -169,7 +169,7 @@ class VAE(Generator, Density, Prior, Encodes):
         z = mean + torch.exp(0.5 * log_variance) * unit
         repeated = [{name: value.repeat_interleave(draws, 0) for name, value in some.items()} for some in (condition, given)]
         out = self._output(z.flatten(0, 1), repeated[0], repeated[1])
-        each = [part.unflatten(0, (count, draws)) if part.dim() else part for part in out]
+        each = [part.view(count, draws, *part.shape[1:]) if part.dim() else part for part in out]
         # the constants of both normal densities cancel
         apart = 0.5 * (z.square() - unit.square() - log_variance).sum(2)
         return self._log_likelihood(x[:, None], *each), apart
