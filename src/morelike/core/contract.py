@@ -110,7 +110,7 @@ class Net:
     """A net that a family wants: its role, what goes in and what comes out. `nets.build` makes it."""
 
     role: Literal["encoder", "decoder", "critic", "denoiser", "causal"]
-    """"causal" says the next id at every place of a sequence."""
+    """"causal" says the next id at every place of a sequence, or the next value of a picture: parameters from those before it."""
     input: Spec
     output: Spec
     settings: Mapping[str, Any] = field(default_factory=dict)

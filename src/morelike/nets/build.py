@@ -15,27 +15,29 @@ from ..core.spec import Array, Conditions, Row, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
 from .fields import Fields, FieldsSettings
 from .mlp import MLP, DenseMLP, DenseSettings, MLPSettings
+from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
 from .unet import UNet, UNetSettings
 
 Size = Literal["xs", "s", "m", "l"]
 _WIDTHS: dict[str, dict[str, int]] = {
-    "xs": {"mlp": 32, "dense": 32, "conv": 8, "unet": 8, "transformer": 32, "recurrent": 32, "fields": 32},
-    "s": {"mlp": 256, "dense": 256, "conv": 32, "unet": 64, "transformer": 192, "recurrent": 384, "fields": 256},
-    "m": {"mlp": 512, "dense": 512, "conv": 64, "unet": 96, "transformer": 384, "recurrent": 768, "fields": 512},
-    "l": {"mlp": 1024, "dense": 1024, "conv": 96, "unet": 160, "transformer": 640, "recurrent": 1280, "fields": 1024},
+    "xs": {"mlp": 32, "dense": 32, "conv": 8, "unet": 8, "transformer": 32, "recurrent": 32, "fields": 32, "pixel": 16},
+    "s": {"mlp": 256, "dense": 256, "conv": 32, "unet": 64, "transformer": 192, "recurrent": 384, "fields": 256, "pixel": 64},
+    "m": {"mlp": 512, "dense": 512, "conv": 64, "unet": 96, "transformer": 384, "recurrent": 768, "fields": 512, "pixel": 96},
+    "l": {"mlp": 1024, "dense": 1024, "conv": 96, "unet": 160, "transformer": 640, "recurrent": 1280, "fields": 1024, "pixel": 160},
 }
 SIZES: tuple[str, ...] = tuple(_WIDTHS)
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
+    "pixel": PixelSettings,
 }  # fmt: skip
 
 
 def build(net: Net, conditions: Conditions, size: str = "s", overrides: Mapping[str, Any] | None = None) -> nn.Module:
-    """The module for a wish. `overrides`: `kind` ("mlp", "dense", "conv", "unet", "transformer", "recurrent", "fields") and that kind's
-    settings, over the family's and the size's own.
+    """The module for a wish. `overrides`: `kind` ("mlp", "dense", "conv", "unet", "transformer", "recurrent", "fields", "pixel") and that
+    kind's settings, over the family's and the size's own.
 
     Raises UnknownName for a key or kind that doesn't exist, BadInput for a kind that can't play the role.
     """
@@ -70,6 +72,8 @@ def _rank(net: Net) -> int:
 
 
 def _default_kind(net: Net) -> str:
+    if net.role == "causal" and isinstance(net.input, Array):
+        return "pixel"
     if isinstance(net.input, Tokens) or isinstance(net.output, Tokens):
         return "transformer"
     if not (spatial(net.input) or spatial(net.output)):
@@ -81,10 +85,9 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
     match kind, net.role, net.input, net.output:
         case "transformer" | "recurrent", "causal", given, Tokens() as output:
             return (CausalTransformer if kind == "transformer" else CausalRecurrent)(given, output, conditions, settings)
-        case "transformer", "critic", Tokens() as given, output:
-            return _Logit(TokenEncoder(given, output, conditions, settings))
-        case "transformer", "encoder" | "denoiser", Tokens() as given, output:
-            return TokenEncoder(given, output, conditions, settings)
+        case "transformer", "encoder" | "denoiser" | "critic" as role, Tokens() as given, output:
+            encoder = TokenEncoder(given, output, conditions, settings)
+            return _Logit(encoder) if role == "critic" else encoder
         case "fields", "encoder", Row() as given, Row() as output:
             return Fields(given, output, conditions, settings)
         case "mlp", "critic", given, output:
@@ -92,6 +95,8 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
         case "mlp" | "dense", role, given, output if kind == "mlp" or role == "decoder":
             timed = {"timed": role == "denoiser"} if kind == "mlp" else {}
             return (MLP if kind == "mlp" else DenseMLP)(given, output, conditions, settings, **timed)
+        case "pixel", "causal", Array(shape=(_, _, _)) as given, Array(shape=(channels, *_)):
+            return GatedPixelCNN(given, channels, conditions, settings)
         case "unet", "denoiser", Array() as given, Array(shape=(channels, *_)) if spatial(given):
             return UNet(given, channels, conditions, settings)
         case "conv", "critic", Array() as given, _ if spatial(given):
