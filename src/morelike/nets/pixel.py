@@ -21,6 +21,8 @@ from .condition import ConditionEncoder
 
 Pick = Callable[[Tensor, tuple[int, int, int]], Tensor]
 """Chooses a value: (its parameters (B,P), its channel, row and column) -> (B,)."""
+Added = tuple[Tensor | None, Tensor | None]
+"""What a condition adds to the upper and to the other stack of a layer, (B,2D,1,1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,13 @@ def gated(x: Tensor) -> Tensor:
     return a.tanh() * b.sigmoid()
 
 
+def total(x: Tensor, *more: Tensor | None) -> Tensor:
+    """The sum of what there is."""
+    for each in more:
+        x = x if each is None else x + each
+    return x
+
+
 class GatedLayer(nn.Module):
     """One layer of both stacks (arXiv:1606.05328, figure 2); the upper one has a skip too."""
 
@@ -115,20 +124,21 @@ class GatedLayer(nn.Module):
         self.link, self.out = Mix(width, 2 * width), Mix(width, width, zero=not first)
         self.condition = nn.Linear(embedding, 4 * width, bias=False) if embedding else None
 
-    def bias(self, vector: Tensor | None) -> tuple[Tensor | float, Tensor | float]:
-        """What a condition (B,E) adds to each stack."""
+    def added(self, vector: Tensor | None) -> Added:
+        """Of a condition's vector (B,E)."""
         if self.condition is None or vector is None:
-            return 0.0, 0.0
+            return None, None
         above, left = self.condition(vector)[..., None, None].chunk(2, 1)
         return above, left
 
-    def look_up(self, seen: Tensor, v: Tensor, vector: Tensor | None, place: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+    def look_up(self, seen: Tensor, v: Tensor, *added: Tensor | None) -> tuple[Tensor, Tensor]:
         """(the upper stack, what it hands to the other one), from what `above` has seen."""
-        new = gated(seen + self.bias(vector)[0] + place)
+        new = gated(total(seen, *added))
         return (new if self.first else v + new), self.link(new)
 
-    def look_left(self, seen: Tensor, h: Tensor, linked: Tensor, vector: Tensor | None) -> Tensor:
-        new: Tensor = self.out(gated(seen + linked + self.bias(vector)[1]))
+    def look_left(self, seen: Tensor, h: Tensor, *added: Tensor | None) -> Tensor:
+        """The other stack, from what `left` has seen."""
+        new: Tensor = self.out(gated(total(seen, *added)))
         return new if self.first else h + new
 
 
@@ -192,11 +202,11 @@ class GatedPixelCNN(nn.Module):
         vector = self.condition(condition, given, len(x))
         patches = fold(F.pad(x, (0, -self.width % self.patch, 0, -self.height % self.patch)), self.patch)
         v = torch.cat((patches, torch.ones_like(patches[:, :1])), 1).contiguous(memory_format=torch.channels_last)
-        h, place = v, self.places
+        h = v
         for layer in self._stack():
-            seen = layer.left(h)
-            v, linked = layer.look_up(layer.above(v), v, vector, place if layer.first else 0.0)
-            h = layer.look_left(seen, h, linked, vector)
+            above, left = layer.added(vector)
+            v, linked = layer.look_up(layer.above(v), v, above, self.places if layer.first else None)
+            h = layer.look_left(layer.left(h), h, linked, left)
         out = self.head(h, patches)
         # parameters of a value side by side: (B,K,P) -> (B,P,K), unfolded one by one
         out = out.view(len(x), -1, self.each, *out.shape[2:]).transpose(1, 2).flatten(0, 1)
@@ -207,40 +217,41 @@ class GatedPixelCNN(nn.Module):
         """(B,C,H,W), value by value. Of either stack only the new row or column is worked out, from what is kept of the others
         (Ramachandran et al. 2017, arXiv:1704.06001)."""
         vector = self.condition(condition, given, batch)
+        added = [layer.added(vector) for layer in self._stack()]
         patches = self.places.new_zeros(batch, self.head.values, *self.places.shape[2:])
         first, above = self._stack()[0], [layer.above.room(patches) for layer in self._stack()]
         above[0][:, -1, first.above.before :] = 1
         for row in range(patches.shape[2]):
-            linked = self._new_row(above, row, vector)
+            linked = self._new_row(above, row, added)
             left = [layer.left.room(patches) for layer in self._stack()]
             left[0][:, -1, :, first.left.before :] = 1
             for column in range(patches.shape[3]):
-                features = self._new_column(left, column, [own[..., column : column + 1] for own in linked], vector)
+                features = self._new_column(left, column, [own[..., column : column + 1] for own in linked], added)
                 new = self.head.steps(features, partial(self._value, pick, (row, column)))
                 patches[:, :, row, column] = new
                 left[0][:, :-1, 0, first.left.before + column] = new
             above[0][:, :-1, first.above.before + row] = patches[:, :, row]
         return unfold(patches, self.patch)[..., : self.height, : self.width]
 
-    def _new_row(self, above: list[Tensor], row: int, vector: Tensor | None) -> list[Tensor]:
+    def _new_row(self, above: list[Tensor], row: int, added: list[Added]) -> list[Tensor]:
         """What the upper stack hands over for a row, from the rows before it, layer by layer."""
         linked: list[Tensor] = []
         v = above[0][:, :, :1]
         for number, layer in enumerate(self._stack()):
             if number:
                 layer.above.put(above[number], v, row)
-            place = self.places[:, :, row : row + 1] if layer.first else 0.0
-            v, link = layer.look_up(layer.above.step(above[number], row), v, vector, place)
+            place = self.places[:, :, row : row + 1] if layer.first else None
+            v, link = layer.look_up(layer.above.step(above[number], row), v, added[number][0], place)
             linked.append(link)
         return linked
 
-    def _new_column(self, left: list[Tensor], column: int, linked: list[Tensor], vector: Tensor | None) -> Tensor:
+    def _new_column(self, left: list[Tensor], column: int, linked: list[Tensor], added: list[Added]) -> Tensor:
         """(B,D,1,1): the other stack's features of one place."""
         h = left[0][..., :1]
         for number, layer in enumerate(self._stack()):
             if number:
                 layer.left.put(left[number], h, column)
-            h = layer.look_left(layer.left.step(left[number], column), h, linked[number], vector)
+            h = layer.look_left(layer.left.step(left[number], column), h, linked[number], added[number][1])
         return h
 
     def _value(self, pick: Pick, at: tuple[int, int], k: int, parameters: Tensor) -> Tensor:
