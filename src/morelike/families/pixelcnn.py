@@ -20,6 +20,8 @@ from ..maths.likelihood import discretised_logistic, logistic
 _FEW = 16
 """Up to so many levels each has a probability of its own; more are neighbours on a scale."""
 _LOG_SCALE = (-7.0, 3.0)
+_AT_ONCE = 64
+"""Examples whose likelihood is worked out at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,13 @@ class PixelCNN(Generator, Density):
         return {"loss": nats / elements(self.spec), "nats": nats.detach()}
 
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
-        return self.log_probs(x, condition).flatten(1).sum(1)
+        """Some examples at a time: 256 levels take many numbers a value."""
+        parts = []
+        for start in range(0, len(x), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            known = {name: value[rows] for name, value in (condition or {}).items()}
+            parts.append(self.log_probs(x[rows], known).flatten(1).sum(1))
+        return torch.cat(parts)
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Value by value, with what the net has worked out kept."""
