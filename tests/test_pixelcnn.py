@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from morelike.core.contract import all_given
+from morelike.core.errors import BadInput
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Conditions, class_label
 from morelike.families.pixelcnn import PixelCNN
@@ -123,3 +125,9 @@ def test_draws_of_a_mixture_lie_on_the_grid_with_its_frequencies() -> None:
 def test_real_numbers_are_refused() -> None:
     assert "whole-number levels" in str(PixelCNN.refuses(Array((1, 8, 8)), {}))
     assert PixelCNN.refuses(Array((2,), 1.0), {}) is not None
+
+
+@pytest.mark.parametrize("wish", [{"nets": {"causal": {"depth": 0}}}, {"settings": {"components": 0}}])
+def test_nothing_to_build_from_is_said(wish: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="at least 1"):
+        build(Recipe(model="pixelcnn", **wish), Array((1, 4, 4), 2 / 255), {})

@@ -47,6 +47,8 @@ class PixelCNN(Generator, Density):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         assert isinstance(spec, Array)
+        if self.settings.components < 1:
+            raise ValueError("a mixture has at least 1 of the components")
         self.step, self.levels = spec.bin, level_count(spec)
 
     @classmethod

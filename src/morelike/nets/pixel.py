@@ -184,6 +184,8 @@ class GatedPixelCNN(nn.Module):
 
     def __init__(self, spec: Array, parameters: int, conditions: Conditions, settings: PixelSettings) -> None:
         super().__init__()
+        if min(settings.width, settings.depth, settings.patch, settings.head) < 1:
+            raise ValueError("width, depth, patch and head must be at least 1")
         channels, self.height, self.width = spec.shape
         own, self.patch, self.channels = settings, settings.patch, channels
         self.each = parameters // channels
