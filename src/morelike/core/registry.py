@@ -69,7 +69,7 @@ _FAMILIES = [
     Line("cvae", "morelike.families.vae:VAE", "a VAE of what a condition leaves open: the latent holds what the condition doesn't say",
          "Sohn, Lee, Yan 2015, Learning structured output representation using deep conditional generative models", conditional=True),
     Line("pixelcnn", "morelike.families.pixelcnn:PixelCNN", "pictures value by value: exact likelihood; slow to draw",
-         "van den Oord et al. 2016, arXiv:1606.05328, arXiv:1601.06759; Salimans et al. 2017, arXiv:1701.05517", train={"batch": 64}),
+         "van den Oord et al. 2016, arXiv:1606.05328, arXiv:1601.06759; Salimans et al. 2017, arXiv:1701.05517", train={"batch": 32}),
     Line("dcgan", "morelike.families.gan:GAN", "one-step sampling: convolutional GAN, non-saturating loss, R1; augmentation as a setting",
          "Radford et al. 2015, arXiv:1511.06434; Mescheder et al. 2018, arXiv:1801.04406; Zhao et al. 2020, arXiv:2006.10738"),
     Line("pca", "morelike.families.classical:PCA", "a Gaussian of low rank in closed form; exact likelihood in seconds",
