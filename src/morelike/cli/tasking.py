@@ -174,16 +174,15 @@ def _measures(one: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def explain(folder: str, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
+def explain(model: Model, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
     """Shows how surprising each piece of a text is."""
-    model = opened(folder, words.device)
     wish = words.wish(model)
     place = None if html is None else writing.file_for(html)
     text = words.read(audience, needed="there is no text to explain: give one, or --file")
     found = texts.explain(model.package, text, wish.where)
     said(audience, found["notes"])
     if place is not None:
-        writing.write_text(place, heat_page.page(found, Path(folder).name or str(folder)))
+        writing.write_text(place, heat_page.page(found, Path(model.folder or "model").resolve().name))
         audience.say(f"heat map: {place}")
     if as_json:
         show.as_json(found)

@@ -160,23 +160,64 @@ def restyle(  # noqa: PLR0913  # typer reads the options from the signature
 
 
 @app.command()
-def explain(
+def explain(  # noqa: PLR0913  # typer reads the options from the signature
     *,
     model: ModelPath,
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", show_default=False)] = None,
+    item: Annotated[
+        str | None,
+        typer.Argument(metavar="ITEM", help="a text; or a picture's path, numbers or a seed, by default the latent 0", show_default=False),
+    ] = None,
     file: File = None,
-    where: Fixed = None,
-    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="write the heat map as a page", show_default=False)] = None,
+    where: Where = None,
+    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="write a heat map as a page", show_default=False)] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="PATH", help="as for sample; pictures by default to MODEL/traversal.png", show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="steps of each latent number")] = 9,
+    rows: Annotated[int, typer.Option("--rows", help="how many latent numbers, those that change most first")] = 8,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show how much each piece of a text surprises a model."""
-    from . import tasking
+    """Show how much each piece of a text surprises a model, or what single numbers of its latent do to a picture."""
+    from . import latents, tasking
     from .audience import RichAudience
 
-    words = tasking.Words(None if file is not None else text, file, where or (), device=device)
-    tasking.explain(model, words, html, as_json, RichAudience(quiet))
+    opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    if opened.codec.kind == "text":
+        tasking.none_of({"--out": out}, "is for pictures")
+        tasking.explain(opened, tasking.Words(None if file is not None else item, file, where or ()), html, as_json, audience)
+    else:
+        tasking.none_of({"--html": html, "--file": file}, "is for texts")
+        latents.traverse(opened, latents.Wish(item, n, rows, where or (), out), as_json, audience)
+
+
+@app.command()
+def score(  # noqa: PLR0913  # typer reads the options from the signature
+    *,
+    model: ModelPath,
+    items: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ITEM]...", help="texts, paths of pictures, or numbers; by default the held-out data", show_default=False),
+    ] = None,
+    data: Data = None,
+    where: Where = None,
+    draws: Annotated[
+        int | None, typer.Option("--draws", help="importance samples of each item, where the likelihood is a bound", show_default=False)
+    ] = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE.csv", help="write a line an item", show_default=False)] = None,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    offline: Offline = False,
+) -> None:
+    """Say how likely each item is under a model: nats, and bits per dimension."""
+    from . import latents, tasking
+    from .audience import RichAudience
+
+    opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    latents.score(opened, items, {"data": data, "where": where or (), "draws": draws, "offline": offline}, out, as_json, audience)
 
 
 @app.command()

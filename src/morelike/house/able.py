@@ -17,6 +17,8 @@ NEEDS = {
     "explain": (("continues",),),
     "restyle": (("encodes",), ("infills",), ("continues",)),
     "interpolate": (("encodes",), ("prior",)),
+    "show what its latent numbers do": (("encodes",), ("prior",)),
+    "score": (("density",),),
     "classify": (("density",),),
     "fill in a table": (("infills",),),
     "detect": (("density",),),

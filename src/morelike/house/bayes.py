@@ -55,10 +55,15 @@ class Ruled:
         return words[self.density.tight]
 
 
+def label_of(package: Package) -> str | None:
+    """The name of the model's first condition that is a class."""
+    return next((name for name, codec in package.conditions.items() if isinstance(codec, CategoryCodec)), None)
+
+
 def classifier(package: Package) -> Ruled:
     """Raises Refused for a model without a likelihood or without a label, BadPackage without the training counts."""
     model = generator(package, "classify")
-    label = next((name for name, codec in package.conditions.items() if isinstance(codec, CategoryCodec)), None)
+    label = label_of(package)
     if label is None:
         raise Refused("this model knows no classes: train one with --condition LABEL on data that has labels, then it can classify")
     codec = package.conditions[label]

@@ -1,4 +1,4 @@
-"""Interpolation between what a user gives: texts, pictures, rows of numbers, or two seeds."""
+"""Through the latents: between what a user gives (texts, pictures, rows of numbers, or two seeds), and along each latent number."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 import torch
 
 from ..core.abilities import Encodes, Prior
-from ..core.errors import BadInput
+from ..core.contract import Generator
+from ..core.errors import BadInput, Refused
+from ..core.noise import Noise
 from ..core.spec import lift
 from ..data.text import TextCodec
 from ..tasks.between import between, between_seeds
+from ..tasks.traversing import traverse
 from .able import generator
 from .package import Package
 from .reading import item_of
@@ -26,7 +29,7 @@ def interpolate(package: Package, ends: tuple[Any, Any], n: int, where: Mapping[
     condition = {name: value.to(model.device) for name, value in conditions_for(package, 1, where, seed).items()}
     notes = drawn_conditions(package, condition, where)
     if isinstance(model, Encodes):
-        rows = [lift(codec.spec, torch.from_numpy(item_of(codec, end))) for end in ends]
+        rows = [_example(package, end) for end in ends]
         if isinstance(codec, TextCodec):
             notes += strange(codec, "".join(ends))
         x = between(model, torch.cat(rows).to(model.device), n, condition)
@@ -34,6 +37,40 @@ def interpolate(package: Package, ends: tuple[Any, Any], n: int, where: Mapping[
         assert isinstance(model, Prior)
         x = between_seeds(model, (_seed(ends[0], package), _seed(ends[1], package)), n, condition)
     return codec.decode(x.cpu().numpy()), notes
+
+
+def traversal(package: Package, start: Any, n: int, rows: int, where: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+    """{"items": rows * n raw items, those of one latent number after another, "numbers", "effects", "from", "notes"}.
+
+    `start` is an item whose latent is the middle, or None: the latent that is all zeros (the likeliest of a Gaussian prior). Raises Refused
+    for text, which `explain` reads otherwise, and for tables.
+    """
+    model, codec = generator(package, "show what its latent numbers do"), package.codec
+    if codec.kind in ("text", "table"):
+        raise Refused(f"what latent numbers do is shown for pictures and rows of numbers, not for the kind {codec.kind!r}")
+    condition = {name: value.to(model.device) for name, value in conditions_for(package, 1, where, seed).items()}
+    notes = drawn_conditions(package, condition, where)
+    found = traverse(model, _latent(package, model, start, condition), n, rows, condition)  # type: ignore[arg-type]  # it decodes
+    items = codec.decode(found.x.flatten(0, 1).numpy())
+    origin = "the latent 0" if start is None else str(start)
+    return {"items": items, "numbers": list(found.numbers), "effects": list(found.effects), "from": origin, "notes": notes}
+
+
+def _latent(package: Package, model: Generator, start: Any, condition: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """(1, *latent) of an item, or zeros."""
+    assert isinstance(model, Encodes | Prior)
+    if start is None:
+        return torch.zeros(1, *model.latent.shape, device=model.device)
+    if isinstance(model, Encodes):
+        with torch.inference_mode():
+            return model.encode(_example(package, start).to(model.device), condition)
+    assert isinstance(model, Prior)
+    return model.prior(Noise(_seed(start, package), 1, path=("interpolate",)).to(model.device))
+
+
+def _example(package: Package, value: Any) -> torch.Tensor:
+    """(1,*) x of what a user gives."""
+    return lift(package.codec.spec, torch.from_numpy(item_of(package.codec, value)))
 
 
 def _seed(value: Any, package: Package) -> int:

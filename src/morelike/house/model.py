@@ -28,6 +28,7 @@ from . import (
     package,
     ranking,
     restyle,
+    scoring,
     simulating,
     table_bayes,
     table_recast,
@@ -193,6 +194,29 @@ class Model:
     def explain(self, text: str, where: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How surprising each piece of a text is, in nats given those before it, as `morelike explain --json` prints it."""
         return texts.explain(self.package, text, where or {})
+
+    def traverse(
+        self, start: Any = None, n: int = 9, rows: int = 8, where: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> dict[str, Any]:
+        """What single numbers of the latent do, each moved from -2.5 to 2.5 while the others stay as in the item `start` (or zero):
+        {"items": rows * n raw items, "numbers": which, those that change most first, "effects"}."""
+        return between.traversal(self.package, start, n, rows, where or {}, seed)
+
+    def score(
+        self, items: Sequence[Any] | None = None, *, data: Any = None, where: Mapping[str, Any] | None = None, draws: int | None = None,
+        audience: Audience | None = None, offline: bool = False,
+    ) -> scoring.Scored:  # fmt: skip
+        """How likely each item is: `nats` (N,) and `bits_per_dimension` (N,). Items are texts, paths of pictures, rows of numbers or raw
+        items; a class that `where` doesn't give is summed over. Without items, the held-out ones of the model's data, or of `data`.
+        `draws`: importance samples of a bound. Raises Refused for a model without a likelihood."""
+        if items is not None:
+            return scoring.score_items(self.package, items, where or {}, draws)
+        if where:
+            raise BadInput("held-out items are scored under their own conditions: there is nothing to fix with --where")
+        able.generator(self.package, "score")
+        prepared = self._opened(data, offline)
+        self._same_data(prepared, audience or Silent())
+        return scoring.score_data(self.package, prepared, audience or Silent(), draws)
 
     def interpolate(self, start: Any, end: Any, n: int = 7, where: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
         """n raw items from one to the other: texts, paths of pictures, rows of numbers or raw items; two seeds for a model that can't
