@@ -82,7 +82,8 @@ def test_the_decoders_whole_loss_is_likeness_and_belief() -> None:
 
 
 def test_samples_follow_the_codes_of_each_class() -> None:
-    model = Autoencoder(Array((2,)), {"label": class_label(2)}, {"encoder": Pass(), "decoder": Pass()}, settings=AutoencoderSettings(latent=2))
+    nets = {"encoder": Pass(), "decoder": Pass()}
+    model = Autoencoder(Array((2,)), {"label": class_label(2)}, nets, settings=AutoencoderSettings(latent=2))
     label = torch.arange(4000)[:, None] % 2
     x = Noise(0, 4000).normal((2,), "x") * torch.tensor([0.5, 2.0]) + 3.0 * label
     given = torch.ones(4000, dtype=torch.bool)

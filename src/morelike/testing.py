@@ -50,10 +50,11 @@ __all__ = ["check_codec", "check_generator", "toy_dataset"]
 CLASSES = 3
 ROW = Row((Field("colour", 3), Field("size", 4), Field("weight")))
 SPECS: tuple[Spec, ...] = (
-    Array((1, 8, 8), bin=2 / 255), Array((2,)), Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), ROW
+    Array((1, 8, 8), bin=2 / 255), Array((1, 4, 4), bin=2.0, grey=255), Array((2,)),
+    Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), ROW
 )
-"""What families are tried on: small pictures, points whose density can be summed up on a grid, short sequences that can be counted,
-with a stop and without, and rows whose real number is sometimes missing."""
+"""What families are tried on: small pictures of many levels and of two, points whose density can be summed up on a grid, short sequences
+that can be counted, with a stop and without, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
@@ -64,10 +65,10 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
     noise = Noise(7, n, path=("toy",))
     label = noise.integers(CLASSES, (1,), "label")
     match spec:
-        case Array(shape, step):
+        case Array(shape, step, grey):
             centre = (label.float() - 1).view(-1, *[1] * len(shape)) * 0.5
             x = centre + 0.3 * noise.normal(shape, "x")
-            stored = ((x.clamp(-1, 1) + 1) / step).round().to(torch.uint8) if step else x
+            stored = ((x.clamp(-1, 1) + 1) / (2 / grey if grey else step)).round().to(torch.uint8) if step else x
         case Tokens(shape, vocab, stop):
             stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label) % vocab, stop)
         case Row(fields):
@@ -437,7 +438,8 @@ def _codec_for(spec: Spec) -> Codec:
         kind = "image"
     else:
         items, kind = np.random.default_rng(0).normal(size=(8, *spec.shape)), "vector"
-    codec: Codec = registry.kind(kind).load().fit(items)  # type: ignore[attr-defined]
+    binarise = {"binarise": True} if isinstance(spec, Array) and spec.grey else {}
+    codec: Codec = registry.kind(kind).load().fit(items, **binarise)  # type: ignore[attr-defined]
     return codec
 
 
