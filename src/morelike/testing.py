@@ -281,7 +281,9 @@ class _Laws:
                 z = model.prior(batch.noise)
                 assert z.shape == (batch.size, *model.latent.shape), f"{self.name}: the prior draws another shape than said"
             if isinstance(model, Decodes):
-                x = model.decode(torch.zeros(2, *model.latent.shape), {key: v[:2] for key, v in batch.condition.items()})
+                kind = torch.int64 if isinstance(model.latent, Tokens) else torch.float32
+                z = torch.zeros(2, *model.latent.shape, dtype=kind)
+                x = model.decode(z, {key: v[:2] for key, v in batch.condition.items()})
                 assert x.shape == (2, *self.spec.shape), f"{self.name}: decode gives another shape than the Spec's"
             if isinstance(model, Infills):
                 self.infill_keeps_the_known(model, batch)

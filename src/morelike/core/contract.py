@@ -90,6 +90,13 @@ class Player:
     optim: Optim = Optim()
     after: Callable[[Batch], None] | None = None
     """Without gradient, after the step: clipping, codebook, fade-in."""
+    during: tuple[float, float] = (0.0, 1.0)
+    """The part of the run in which it plays; its rate rises and falls within."""
+
+    def share(self, progress: float) -> float | None:
+        """Share of its own part that is done at a share of the run; None where it doesn't play."""
+        begin, end = self.during
+        return (progress - begin) / (end - begin) if begin <= progress < end else None
 
 
 @dataclass(slots=True)
@@ -115,6 +122,8 @@ class Net:
     output: Spec
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The family's own defaults for this net (kind, width, ...); a recipe overrides them."""
+    told: bool = True
+    """Whether it is told the conditions."""
 
 
 class Trainable(nn.Module, ABC):

@@ -44,7 +44,7 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
     try:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(recipe.seed)
-            nets = {name: build_net(net, seen, recipe.size, recipe.nets.get(name)) for name, net in wants.items()}
+            nets = {name: build_net(net, seen if net.told else {}, recipe.size, recipe.nets.get(name)) for name, net in wants.items()}
             model = family(spec, conditions, nets, None, settings)
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         chosen = [f"{key}={value!r}" for key, value in recipe.settings.items()]

@@ -11,9 +11,10 @@ from torch import nn
 
 from ..core.contract import Net
 from ..core.errors import BadInput, UnknownName
-from ..core.spec import Array, Conditions, Row, Tokens, spatial
+from ..core.spec import Array, Conditions, Row, Spec, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
 from .fields import Fields, FieldsSettings
+from .grid import GridDecoder, GridEncoder, GridSettings
 from .mlp import MLP, DenseMLP, DenseSettings, MLPSettings
 from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
@@ -21,22 +22,21 @@ from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
 from .unet import UNet, UNetSettings
 
 Size = Literal["xs", "s", "m", "l"]
-_WIDTHS: dict[str, dict[str, int]] = {
-    "xs": {"mlp": 32, "dense": 32, "conv": 8, "unet": 8, "transformer": 32, "recurrent": 32, "fields": 32, "pixel": 16},
-    "s": {"mlp": 256, "dense": 256, "conv": 32, "unet": 64, "transformer": 192, "recurrent": 384, "fields": 256, "pixel": 64},
-    "m": {"mlp": 512, "dense": 512, "conv": 64, "unet": 96, "transformer": 384, "recurrent": 768, "fields": 512, "pixel": 96},
-    "l": {"mlp": 1024, "dense": 1024, "conv": 96, "unet": 160, "transformer": 640, "recurrent": 1280, "fields": 1024, "pixel": 160},
-}
-SIZES: tuple[str, ...] = tuple(_WIDTHS)
+SIZES: tuple[str, ...] = ("xs", "s", "m", "l")
+_WIDTHS: dict[str, tuple[int, int, int, int]] = {
+    "mlp": (32, 256, 512, 1024), "dense": (32, 256, 512, 1024), "conv": (8, 32, 64, 96), "grid": (8, 32, 48, 64), "unet": (8, 64, 96, 160),
+    "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
+}  # fmt: skip
+"""Of each kind, at each of `SIZES`."""
 _SETTINGS: dict[str, type] = {
-    "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "unet": UNetSettings,
+    "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
     "pixel": PixelSettings,
 }  # fmt: skip
 
 
 def build(net: Net, conditions: Conditions, size: str = "s", overrides: Mapping[str, Any] | None = None) -> nn.Module:
-    """The module for a wish. `overrides`: `kind` ("mlp", "dense", "conv", "unet", "transformer", "recurrent", "fields", "pixel") and that
+    """The module for a wish. `overrides`: `kind` ("mlp", "conv", "grid", "unet", "transformer", "recurrent", "fields", "pixel", ...) and that
     kind's settings, over the family's and the size's own.
 
     Raises UnknownName for a key or kind that doesn't exist, BadInput for a kind that can't play the role.
@@ -53,7 +53,7 @@ def resolved(net: Net, size: str, overrides: Mapping[str, Any] | None = None) ->
 
 
 def _settings(net: Net, size: str, overrides: Mapping[str, Any]) -> tuple[str, Any]:
-    if size not in _WIDTHS:
+    if size not in SIZES:
         raise UnknownName("size", size, SIZES)
     wish = {**net.settings, **overrides}
     kind = wish.pop("kind", None) or _default_kind(net)
@@ -63,7 +63,7 @@ def _settings(net: Net, size: str, overrides: Mapping[str, Any]) -> tuple[str, A
     for key in wish:
         if key not in known:
             raise UnknownName(f"setting of a {kind} net", key, known)
-    values = {"width": _WIDTHS[size][kind], **wish}
+    values = {"width": _WIDTHS[kind][SIZES.index(size)], **wish}
     return kind, _SETTINGS[kind](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
@@ -78,10 +78,17 @@ def _default_kind(net: Net) -> str:
         return "transformer"
     if not (spatial(net.input) or spatial(net.output)):
         return "mlp"
+    if net.role in ("encoder", "decoder") and _alike(net.input, net.output):
+        return "grid"
     return "unet" if net.role == "denoiser" else "conv"
 
 
-def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn.Module:
+def _alike(one: Spec, other: Spec) -> bool:
+    """Whether both are signals, or pictures, or videos."""
+    return spatial(one) and spatial(other) and len(one.shape) == len(other.shape)
+
+
+def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn.Module:  # noqa: PLR0911  # a case a net
     match kind, net.role, net.input, net.output:
         case "transformer" | "recurrent", "causal", given, Tokens() as output:
             return (CausalTransformer if kind == "transformer" else CausalRecurrent)(given, output, conditions, settings)
@@ -101,6 +108,8 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return UNet(given, channels, conditions, settings)
         case "conv", "critic", Array() as given, _ if spatial(given):
             return Critic(given, conditions, settings)
+        case "grid", "encoder" | "decoder", Array() as given, Array() as output if _alike(given, output):
+            return (GridEncoder if net.role == "encoder" else GridDecoder)(given, output, conditions, settings)
         case "conv", "encoder", Array() as given, output if spatial(given):
             return ConvEncoder(given, output, conditions, settings)
         case "conv", "decoder", latent, Array() as output if spatial(output):

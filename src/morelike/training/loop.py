@@ -136,13 +136,14 @@ class Trainer:
         )
         self.model.train()
         for player in self.players:
-            if (step + 1) % player.every == 0:
-                self._play(player, batch, step)
+            share = player.share(batch.progress)
+            if share is not None and (step + 1) % player.every == 0:
+                self._play(player, batch, step, share)
         for learner in self.learners:
             self._learn(learner, batch, step)
         self._update_average(step + 1)
 
-    def _play(self, player: Player, batch: Batch, step: int) -> None:
+    def _play(self, player: Player, batch: Batch, step: int, share: float) -> None:
         self._freeze_all_but(player)
         self._reseed(step)
         batch = replace(batch, x=batch.x if player.sees_data else None, noise=batch.noise.under(player.name))
@@ -150,7 +151,7 @@ class Trainer:
         with self._autocast():
             terms = averaged(player, batch, self.plan.chunks)
         norm = gradient_norm(list(player.params), optimiser.optim.clip)
-        optimiser.step(step / self.plan.steps, self.progress.rate_scale)
+        optimiser.step(share, self.progress.rate_scale)
         if player.after is not None:
             with torch.no_grad():
                 player.after(batch)

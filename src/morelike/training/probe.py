@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 
@@ -19,15 +20,24 @@ WARM_UP, TIMED = 4, 12
 
 
 def seconds_per_step(model: Trainable, data: Data, plan: Plan) -> float:
-    """Median seconds of a step under a plan, over whole cycles of who plays when; trains `model` a little: give it a throw-away copy."""
+    """Median seconds of a step under a plan, over whole cycles of who plays when; trains `model` a little: give it a throw-away copy.
+
+    Where players have parts of the run, each part counts by its length.
+    """
     torch.set_num_threads(plan.threads)
     trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000)))
+    edges = sorted({0.0, 1.0, *(edge for player in trainer.players for edge in player.during)})
+    return sum((end - begin) * _seconds_at(trainer, round(begin * trainer.plan.steps)) for begin, end in pairwise(edges))
+
+
+def _seconds_at(trainer: Trainer, first: int) -> float:
+    """Median seconds of a step from the step `first` on."""
     cycle = math.lcm(*(player.every for player in trainer.players)) if trainer.players else 1
     times: list[float] = []
     for step in range(WARM_UP + max(TIMED, cycle)):
         began = time.perf_counter()
-        trainer.step_once(step)
-        if model.device.type == "cuda":
+        trainer.step_once(first + step)
+        if trainer.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
         if step >= WARM_UP + max(2, cycle - 1) and sum(times[WARM_UP:]) > 3.0:
