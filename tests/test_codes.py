@@ -66,16 +66,18 @@ class Pass(torch.nn.Module):
 
 def test_a_book_that_follows_the_data_uses_all_its_codes() -> None:
     centres = Noise(1, 16).normal((4,), "centre") * 3
-    model = VQ(Array((4, 32)), {}, {"encoder": Pass(), "decoder": Pass()}, settings=VQSettings(codes=16, size=4, halvings=1, decay=0.9))
+    model = VQ(Array((4, 32)), {}, {"encoder": Pass(), "decoder": Pass()}, settings=VQSettings(codes=64, size=4, halvings=1))
     for step in range(200):
         own = Noise(2, torch.arange(32) + 32 * step)
         x = centres[own.integers(16, (16,), "which")] + 0.1 * own.normal((16, 4), "x")
         model._follow(Batch(x.transpose(1, 2), own))
-    apart = torch.cdist(centres, model.book).min(1).values
-    # each centre has a code of its own at its place
-    assert float(apart.max()) < 0.2
-    assert len(torch.cdist(centres, model.book).argmin(1).unique()) == 16
-    assert torch.equal(model.encode(model.decode(torch.arange(16)[None])), torch.arange(16)[None])
+    apart = torch.cdist(centres, model.book)
+    # each centre has a code near it, and none lies idle far from all
+    assert float(apart.min(1).values.max()) < 0.3
+    assert float((model.count > 0.1 * model.count.mean()).float().mean()) > 0.9
+    assert float((apart.min(0).values < 0.5).float().mean()) > 0.9
+    ids = apart.argmin(1)[None]
+    assert torch.equal(model.encode(model.decode(ids)), ids)
 
 
 def model_of(**settings: Any) -> Any:
@@ -122,7 +124,7 @@ def test_stages_that_do_not_fit_are_refused_in_words() -> None:
         model_of(first="dcgan")
     with pytest.raises(Refused, match="can't learn the codes"):
         model_of(first="vq-ae", prior="diffusion")
-    with pytest.raises(UnknownName, match="first"):
+    with pytest.raises(UnknownName, match="vq-ae"):
         model_of(first="vq-as")
     with pytest.raises((BadInput, UnknownName), match="code"):
         model_of(first="vq-ae", prior="transformer", first_settings={"code": 3})
