@@ -18,6 +18,7 @@ from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms
 from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Row, Spec
+from ..maths.bijections import halves
 from ..maths.spline import Splines, parameters
 from .cells import refuses_rows
 from .copula import Copula, CopulaSettings
@@ -78,7 +79,7 @@ class TableFlow(Generator, Density):
         assert isinstance(spec, Row)
         found, count = {}, len(spec.fields)
         for layer in range(settings.layers):
-            moved = len(_moved(count, layer))
+            moved = len(halves(count, layer))
             given, said = Array((max(1, _CURVES * (count - moved)),)), Array((moved * parameters(settings.bins),))
             found[f"coupling{layer}"] = Net("encoder", given, said, {"depth": settings.depth})
         return found
@@ -131,7 +132,7 @@ class TableFlow(Generator, Density):
     def _splines(self, layer: int, v: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> tuple[Splines, Tensor]:
         """The splines (B,m) of a layer under the fields that it leaves as they are, and the m fields that it moves."""
         count = v.shape[1]
-        moved = _moved(count, layer)
+        moved = halves(count, layer)
         kept = sorted(set(range(count)) - set(moved))
         waves = torch.arange(1, _CURVES + 1, device=v.device) * math.pi
         seen = (v[:, kept, None] * waves).cos().flatten(1) if kept else torch.zeros(len(v), 1, device=v.device)
@@ -147,10 +148,3 @@ class TableFlow(Generator, Density):
             v = v.index_copy(1, moved, splines.inverse(v[:, moved])[0])
         z = torch.special.ndtri(v.double().clamp(_EDGE, 1 - _EDGE)) @ self.factor.T
         return self.margins.values(torch.special.ndtr(z))
-
-
-def _moved(count: int, layer: int) -> list[int]:
-    """The fields that a layer transforms: half of a random order, and in the next layer the other half."""
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(layer // 2)).tolist()
-    half = (count + 1) // 2
-    return sorted(order[:half] if layer % 2 == 0 or count == 1 else order[half:])

@@ -18,6 +18,7 @@ from .grid import GridDecoder, GridEncoder, GridSettings
 from .mlp import MLP, DenseMLP, DenseSettings, MLPSettings
 from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
+from .residual import ResidualNet, ResidualSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
 from .unet import UNet, UNetSettings
 
@@ -26,12 +27,13 @@ SIZES: tuple[str, ...] = ("xs", "s", "m", "l")
 _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "mlp": (32, 256, 512, 1024), "dense": (32, 256, 512, 1024), "conv": (8, 32, 64, 96), "grid": (8, 32, 48, 64), "unet": (8, 64, 96, 160),
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
+    "residual": (16, 64, 96, 160),
 }  # fmt: skip
 """Of each kind, at each of `SIZES`."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
-    "pixel": PixelSettings,
+    "pixel": PixelSettings, "residual": ResidualSettings,
 }  # fmt: skip
 
 
@@ -110,8 +112,8 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return Critic(given, conditions, settings)
         case "grid", "encoder" | "decoder", Array() as given, Array() as output if _alike(given, output):
             return (GridEncoder if net.role == "encoder" else GridDecoder)(given, output, conditions, settings)
-        case "conv", "encoder", Array() as given, output if spatial(given):
-            return ConvEncoder(given, output, conditions, settings)
+        case "conv" | "residual", "encoder", Array() as given, output if spatial(given):
+            return (ConvEncoder if kind == "conv" else ResidualNet)(given, output, conditions, settings)
         case "conv", "decoder", latent, Array() as output if spatial(output):
             return ConvDecoder(latent, output, conditions, settings)
     raise BadInput(f"a {kind} net can't be a {net.role} from {net.input} to {net.output}")
