@@ -45,7 +45,13 @@ WIDE = {"size": "s", "lr": 5e-3, "time_std": 2.0}
 """Narrow modes need training at small noise too."""
 
 
-@pytest.mark.parametrize(("name", "turns", "settings", "share"), [("diffusion", 800, WIDE, 0.85), ("gmm", 0, {"components": 12}, 0.95)])
+LEARNERS = [
+    ("diffusion", 800, WIDE, 0.85), ("gmm", 0, {"components": 12}, 0.95), ("spline-flow", 300, {"lr": 5e-3}, 0.8),
+    ("realnvp", 300, {"lr": 5e-3}, 0.45),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "turns", "settings", "share"), LEARNERS)
 def test_samples_come_most_of_the_way_to_the_truth(ring: Prepared, name: str, turns: int, settings: dict[str, Any], share: float) -> None:
     truth, trivial = -TOYS["ring8"].entropy, score(fitted("gaussian", ring, 0, rank=1))
     samples = fitted(name, ring, turns, **settings)
