@@ -38,8 +38,8 @@ _SETTINGS: dict[str, type] = {
 
 
 def build(net: Net, conditions: Conditions, size: str = "s", overrides: Mapping[str, Any] | None = None) -> nn.Module:
-    """The module for a wish. `overrides`: `kind` ("mlp", "conv", "grid", "unet", "transformer", "recurrent", "fields", "pixel", ...) and that
-    kind's settings, over the family's and the size's own.
+    """The module for a wish. `overrides`: `kind` ("mlp", "conv", "grid", "unet", "transformer", "recurrent", "fields", "pixel", ...) and
+    that kind's settings, over the family's and the size's own.
 
     Raises UnknownName for a key or kind that doesn't exist, BadInput for a kind that can't play the role.
     """
