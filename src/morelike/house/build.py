@@ -12,7 +12,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from ..core import registry
-from ..core.contract import Optim, Player, Trainable
+from ..core.contract import Generator, Optim, Player, Trainable
 from ..core.errors import BadInput, Refused, UnknownName
 from ..core.spec import Conditions, Spec
 from ..nets.build import build as build_net
@@ -54,6 +54,13 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
         raise BadInput(f"{recipe.model} can't be built with {', '.join(chosen)}: {error}") from error
     _check_optimisers(recipe, {player.name: player.optim for player in model.players() if isinstance(player, Player)})
     return model
+
+
+def learners(spec: Spec, conditions: Conditions) -> list[str]:
+    """The names of the registry's generators that learn such data, the trivial ones left out."""
+    lines = [line for line in registry.FAMILIES.values() if not line.purpose.startswith("baseline")]
+    loaded: list[tuple[str, Any]] = [(line.name, line.load()) for line in lines]
+    return [name for name, family in loaded if issubclass(family, Generator) and family.refuses(spec, conditions) is None]
 
 
 def _check_optimisers(recipe: Recipe, players: Mapping[str, Optim]) -> None:
