@@ -56,7 +56,7 @@ def curve(folder: Path) -> None:
     ]  # fmt: skip
     (folder / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for row in rows:
-        print(f"{row['minutes']:6.2f} min  step {row['step']:8,}  at most {row['nats']:7.3f} nats")
+        print(f"{row['minutes']:6.2f} min  step {row['step']:8,}  {row['nats']:8.3f} nats")
 
 
 def score(model: Model, images: int, draws: int) -> None:
