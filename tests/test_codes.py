@@ -133,8 +133,8 @@ def test_stages_that_do_not_fit_are_refused_in_words() -> None:
 
 
 def test_data_that_a_family_cannot_learn_is_refused_before_any_net_naming_those_that_can() -> None:
-    with pytest.raises(Refused, match="families that can: .*pca.*gmm") as refused:
+    with pytest.raises(Refused, match=r"families that can: .*pca.*gmm") as refused:
         build(Recipe(model="pixelcnn"), Array((2,)), {})
     assert "transformer" not in str(refused.value)
-    with pytest.raises(Refused, match="families that can: .*transformer"):
+    with pytest.raises(Refused, match=r"families that can: .*transformer"):
         build(Recipe(model="vq-ae"), Tokens((8,), 4), {})

@@ -55,7 +55,7 @@ class PixelCNN(Generator, Density):
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
         if isinstance(spec, Array) and spec.bin and len(spec.shape) == 3:
             return None
-        return "PixelCNN learns pictures of whole-number levels; for real numbers use gmm, pca or vae, for sequences transformer"
+        return "PixelCNN learns pictures of whole-number levels"
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: PixelCNNSettings) -> dict[str, Net]:

@@ -32,7 +32,9 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
     family, presets = (custom, {}) if custom is not None else find(str(recipe.model))
     why = family.refuses(spec, conditions)
     if why is not None:
-        raise Refused(f"{recipe.model} can't learn this: {why}")
+        able = [] if custom is not None else learners(spec, conditions)
+        others = f"; families that can: {', '.join(able)}" if able else ""
+        raise Refused(f"{recipe.model} can't learn this: {why}{others}")
     if not conditions and custom is None and registry.family(str(recipe.model)).conditional:
         raise Refused(f"{recipe.model} learns what a condition leaves open, and there is none: name one with --condition")
     settings = build_settings(family, {**presets, **recipe.settings})
