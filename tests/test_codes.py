@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from morelike.core.contract import Batch, Player
 from morelike.core.errors import BadInput, Refused, UnknownName
 from morelike.core.noise import Noise
-from morelike.core.spec import Array, Tokens, class_label
+from morelike.core.spec import Array, Tokens, class_label, lift
 from morelike.data.loader import Order
 from morelike.families.vq import VQ, VQSettings
-from morelike.house.build import build
+from morelike.house.build import build, learners
 from morelike.house.prepare import Feed
 from morelike.house.recipe import Recipe
 from morelike.maths.quantise import ids_of_levels, levels_of_ids, nearest, rounded, straight_through
@@ -130,6 +130,20 @@ def test_stages_that_do_not_fit_are_refused_in_words() -> None:
         model_of(first="vq-ae", prior="transformer", first_settings={"code": 3})
     with pytest.raises(BadInput, match="share"):
         model_of(share=1.5)
+    for settings, words in (({"codes": "abc"}, "setting of vq-ae 'codes' must be a whole number"), ({"codes": 8.5}, "a whole number"),
+                            ({"levels": 8}, "must be a list"), ({"levels": [4, 2.5]}, "each of setting of vq-ae 'levels'")):  # fmt: skip
+        with pytest.raises(BadInput, match=words):
+            model_of(first="vq-ae", prior="transformer", first_settings=settings)
+
+
+def test_codes_are_measured_without_dropout() -> None:
+    model = model_of(first="ae", prior="diffusion")
+    x = toy_dataset(SPEC)
+    batch = Batch(x=lift(SPEC, torch.as_tensor(x.x[:16])), noise=Noise(0, 16))
+    model.train()
+    model._measure(batch)
+    assert model.training
+    assert torch.allclose(model.shift, model.eval().encode(batch.data).mean(0), atol=1e-5)
 
 
 def test_data_that_a_family_cannot_learn_is_refused_before_any_net_naming_those_that_can() -> None:
@@ -138,3 +152,10 @@ def test_data_that_a_family_cannot_learn_is_refused_before_any_net_naming_those_
     assert "transformer" not in str(refused.value)
     with pytest.raises(Refused, match=r"families that can: .*transformer"):
         build(Recipe(model="vq-ae"), Tokens((8,), 4), {})
+    assert "cvae" not in learners(SPEC, {})
+    assert "cvae" in learners(SPEC, {"label": class_label(3)})
+
+
+def test_a_number_of_two_levels_is_refused() -> None:
+    with pytest.raises(BadInput, match="at least 3"):
+        VQSettings(quantiser="fsq", levels=(2, 4))

@@ -34,13 +34,14 @@ from .core.abilities import (
 )  # fmt: skip
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
 from .core.noise import Noise
+from .core.settings import build_settings
 from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, lift, live
 from .data.loader import Dataset, Order
 from .data.text import TextCodec
 from .house import package
 from .house.build import build
 from .house.prepare import Feed
-from .house.recipe import Recipe, build_settings
+from .house.recipe import Recipe
 from .training.loop import Hooks, Trainer
 from .training.plan import Plan, turns
 from .training.state import load, put, save, weights

@@ -6,7 +6,7 @@ B batch, * the example's shape.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,8 +15,9 @@ from torch import Tensor
 from ..core import registry
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Player, Terms
-from ..core.errors import BadInput, Refused, UnknownName
+from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
+from ..core.settings import build_settings
 from ..core.spec import Array, Conditions, Spec
 
 _STAGES = ("first", "prior")
@@ -119,7 +120,7 @@ class Latent(Generator, Prior, Encodes):
 
     def _measure(self, batch: Batch) -> None:
         """The codes' mean and deviation, discounted averages over about the last hundred batches."""
-        z = self.first.encode(batch.data)
+        z = self._encoded(batch.data)
         weight = max(0.01, 1 / (float(self.seen[0]) + 1))
         self.seen[0] += 1
         self.shift.lerp_(z.mean(0), weight)
@@ -127,11 +128,16 @@ class Latent(Generator, Prior, Encodes):
         self.scale.copy_(self.seen[1].sqrt().clamp(min=1e-6))
 
     @torch.no_grad()
-    def _codes(self, x: Tensor) -> Tensor:
-        """(B, *latent) as the prior learns them."""
+    def _encoded(self, x: Tensor) -> Tensor:
+        """(B, *latent) as the first stage gives them once it is trained: without dropout."""
         was = self.first.training
         z: Tensor = self.first.eval().encode(x)
         self.first.train(was)
+        return z
+
+    def _codes(self, x: Tensor) -> Tensor:
+        """(B, *latent) as the prior learns them."""
+        z = self._encoded(x)
         return (z - self.shift) / self.scale if isinstance(self.latent, Array) else z
 
     def prior(self, noise: Noise) -> Tensor:
@@ -171,13 +177,7 @@ def _family(settings: LatentSettings, stage: str) -> Any:
 def _settings(settings: LatentSettings, stage: str) -> Any:
     """The settings of a stage: its registry line's presets, then the user's."""
     line, own = registry.family(getattr(settings, stage)), getattr(settings, f"{stage}_settings")
-    cls: Any = line.load().Settings  # type: ignore[attr-defined]
-    known = [part.name for part in fields(cls)]
-    for key in own:
-        if key not in known:
-            raise UnknownName(f"setting of {line.name}", key, known)
-    values = {**line.settings, **own}
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    return build_settings(line.load(), {**line.settings, **own}, f"setting of {line.name}")
 
 
 def _own(nets: Mapping[str, Any] | None, stage: str) -> dict[str, Any]:

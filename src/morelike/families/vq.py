@@ -38,7 +38,7 @@ class VQSettings:
     size: int = 16
     """D of the book's vectors."""
     levels: tuple[int, ...] = (8, 6, 5)
-    """Of "fsq": how many for each number; their product is K."""
+    """Of "fsq": how many for each number, 3 or more; their product is K."""
     halvings: int = 0
     """How often a picture's sides are halved; 0 = as often as leaves at most 64 places, at least once."""
     commitment: float = 0.25
@@ -54,8 +54,8 @@ class VQSettings:
         for name, least, most in limits:
             if not least <= getattr(self, name) <= most:
                 raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
-        if not self.levels or min(self.levels) < 2 or math.prod(self.levels) > 1 << 16:
-            raise BadInput(f"levels are whole numbers of at least 2 whose product is at most {1 << 16:,}, not {self.levels}")
+        if not self.levels or min(self.levels) < 3 or math.prod(self.levels) > 1 << 16:
+            raise BadInput(f"levels are whole numbers of at least 3 whose product is at most {1 << 16:,}, not {self.levels}")
 
     @property
     def vocab(self) -> int:

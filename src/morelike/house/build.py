@@ -14,10 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from ..core import registry
 from ..core.contract import Generator, Optim, Player, Trainable
 from ..core.errors import BadInput, Refused, UnknownName
+from ..core.settings import build_settings
 from ..core.spec import Conditions, Spec
 from ..nets.build import build as build_net
 from ..nets.build import resolved as resolved_net
-from .recipe import Recipe, build_settings
+from .recipe import Recipe
 
 
 def find(name: str) -> tuple[type[Trainable], dict[str, Any]]:
@@ -61,7 +62,7 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
 def learners(spec: Spec, conditions: Conditions) -> list[str]:
     """The names of the registry's generators that learn such data, the trivial ones left out."""
     lines = [line for line in registry.FAMILIES.values() if not line.purpose.startswith("baseline")]
-    loaded: list[tuple[str, Any]] = [(line.name, line.load()) for line in lines]
+    loaded: list[tuple[str, Any]] = [(line.name, line.load()) for line in lines if conditions or not line.conditional]
     return [name for name, family in loaded if issubclass(family, Generator) and family.refuses(spec, conditions) is None]
 
 

@@ -6,7 +6,6 @@ The resolved recipe lies in the run's folder; training from it repeats the run b
 from __future__ import annotations
 
 import json
-import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -170,33 +169,3 @@ def parse_value(text: str) -> Any:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def build_settings(family: type, values: Mapping[str, Any]) -> Any:
-    """A family's Settings from JSON values. Raises UnknownName for unknown keys and BadInput for values of another type."""
-    known = {f.name: f for f in fields(family.Settings)}  # type: ignore[attr-defined]
-    default = family.Settings()  # type: ignore[attr-defined]
-    found = {}
-    for key, value in values.items():
-        if key not in known:
-            raise UnknownName("setting", key, known)
-        found[key] = _typed(key, value, getattr(default, key))
-    return family.Settings(**found)  # type: ignore[attr-defined]
-
-
-_KINDS = {int: "a whole number", float: "a number", str: "a word", bool: "true or false,", tuple: "a list"}
-
-
-def _typed(key: str, value: Any, default: Any) -> Any:
-    if isinstance(default, tuple) and isinstance(value, (list, tuple)):
-        return tuple(value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not type(default) and default is not None:
-        kind = _KINDS.get(type(default), type(default).__name__)
-        raise BadInput(f"setting {key!r} must be {kind} such as {default!r}, not {value!r}")
-    if type(value) is int and value < 0:
-        raise BadInput(f"setting {key!r} is a count and can't be {value}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadInput(f"setting {key!r} must be a finite number, not {value}")
-    return value

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
+from ..core.settings import build_settings
 from ..core.spec import Row, Tokens, lift_all
 from ..data.table_read import as_typed
-from .recipe import build_settings
 
 if TYPE_CHECKING:
     from .package import Package

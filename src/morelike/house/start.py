@@ -13,12 +13,13 @@ import torch
 from ..core import registry
 from ..core.contract import Generator, Player, Trainable
 from ..core.errors import BadInput, BadPackage, Refused
+from ..core.settings import build_settings
 from ..nets.adapter import ALPHA, SHARE, adapt, addon, affordable, merge, size
 from ..training.state import put, weights
 from . import package
 from .build import build
 from .recast import Codecs
-from .recipe import OWN, Recipe, build_settings
+from .recipe import OWN, Recipe
 
 
 @dataclass(frozen=True, slots=True)
