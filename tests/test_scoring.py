@@ -110,6 +110,14 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(morelike_cli: Runner, digi
     assert said in ended.err
 
 
+def test_more_draws_are_for_one_question_only(tmp_path: Path) -> None:
+    rows = np.random.Generator(np.random.PCG64(0)).normal(size=(60, 3))
+    model = morelike.train(rows, "vae", out=tmp_path / "model", steps=2, size="xs", judge=False)
+    before = model.score(rows[:3]).nats
+    assert not np.array_equal(model.score(rows[:3], draws=50).nats, before)
+    assert np.array_equal(model.score(rows[:3]).nats, before)
+
+
 def test_a_model_without_a_likelihood_is_refused_naming_others(trained: Path) -> None:
     with pytest.raises(Refused, match="families that can"):
         load(trained).score()

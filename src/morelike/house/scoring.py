@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -148,5 +149,7 @@ def _with_draws(model: Generator, draws: int | None) -> Any:
         raise BadInput(f"--draws is for bounds that are drawn; that of {type(model).__name__} is {WORDS[model.tight]}")
     if not 1 <= draws <= MOST_DRAWS:
         raise BadInput(f"the number of importance samples is between 1 and {MOST_DRAWS:,}, not {draws}")
-    model.settings = replace(model.settings, draws=draws)
-    return model
+    # a shallow copy: the model that was lent keeps its own setting
+    eager: Any = copy(model)
+    eager.settings = replace(model.settings, draws=draws)
+    return eager
