@@ -127,6 +127,14 @@ def test_huge_picture_is_judged_by_its_header(morelike_cli: Runner, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_setting_that_the_codec_does_not_have_is_named(morelike_cli: Runner, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.random.Generator(np.random.PCG64(0)).normal(size=(40, 3)))
+    ended = morelike_cli("train", tmp_path / "rows.npy", "--model", "pca", "--out", tmp_path / "model", "codec.binarise=true")
+    assert ended.code == 2
+    assert "unknown setting of the vector codec 'binarise'" in ended.err
+    assert not (tmp_path / "model").exists()
+
+
 def test_scores_that_need_more_items_are_listed_as_refused(morelike_cli: Runner, tmp_path: Path) -> None:
     points = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     np.save(tmp_path / "few.npy", points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -159,9 +160,13 @@ def _settings(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, An
 
 def _codec(source: Source, settings: Mapping[str, Any], train: np.ndarray) -> Codec:
     """The kind's codec, fitted on the training items."""
-    codec_class = registry.kind(source.kind).load()
+    codec_class: Any = registry.kind(source.kind).load()
+    known = list(inspect.signature(codec_class.fit).parameters)[1:]
+    for key in settings:
+        if key not in known:
+            raise UnknownName(f"setting of the {source.kind} codec", key, known)
     try:
-        codec: Codec = codec_class.fit(take(source.items, train), **settings)  # type: ignore[attr-defined]
+        codec: Codec = codec_class.fit(take(source.items, train), **settings)
     except TypeError as error:
         raise BadInput(f"the {source.kind} codec: {error}") from error
     return codec
