@@ -12,8 +12,8 @@ from morelike.core.contract import Batch, Player
 from morelike.core.errors import BadInput
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, class_label
-from morelike.families.autoencoder import Autoencoder, AutoencoderSettings
-from morelike.families.vaegan import VAEGAN
+from morelike.families.autoencoder import AdversarialAutoencoderSettings, Autoencoder, AutoencoderSettings
+from morelike.families.vaegan import VAEGAN, VAEGANSettings
 from morelike.house.build import build
 from morelike.house.recipe import Recipe
 from morelike.maths.penalty import zero_centred
@@ -112,6 +112,10 @@ def test_noise_and_sparsity_change_the_loss_as_they_say() -> None:
     assert torch.allclose(sparse._loss(batch_of(x))["loss"], 2 * x.abs().mean(1))
     with pytest.raises(BadInput, match="noise must be from 0"):
         AutoencoderSettings(noise=-1)
+    with pytest.raises(BadInput, match="weight must be from 0"):
+        AdversarialAutoencoderSettings(weight=-1)
+    with pytest.raises(BadInput, match="r1 must be from 0"):
+        VAEGANSettings(r1=-1)
 
 
 def test_the_penalty_is_the_squared_gradient() -> None:

@@ -194,6 +194,9 @@ def test_the_kind_of_decoder_follows_the_data() -> None:
     (BINARY, {"decoder": "bernouli"}, "bernoulli"),
     (BINARY, {"samples": 0}, "at least one sample"),
     (BINARY, {"draws": 0}, "at least one sample"),
+    (BINARY, {"beta": -1.0}, "beta must be from 0"),
+    (BINARY, {"warmup": 2.0}, "warmup must be from 0"),
+    (BINARY, {"temperature": -1.0}, "temperature must be from 0"),
 ])  # fmt: skip
 def test_what_no_bound_can_be_made_of_is_refused(spec: Spec, settings: dict[str, Any], words: str) -> None:
     with pytest.raises((BadInput, Refused, UnknownName), match=words):

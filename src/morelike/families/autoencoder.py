@@ -136,7 +136,7 @@ class Autoencoder(Generator, Encodes):
 
 @dataclass(frozen=True, slots=True)
 class AdversarialAutoencoderSettings:
-    """The code, and how hard it is pressed into the prior."""
+    """The code, and how hard it is pressed into the prior. Raises BadInput for a number out of its range."""
 
     latent: int = 0
     """As for `ae`."""
@@ -145,6 +145,11 @@ class AdversarialAutoencoderSettings:
     r1: float = 1.0
     """Weight of the gradient penalty on draws of the prior (Mescheder et al. 2018, arXiv:1801.04406, eq. 9)."""
     lr: float = 2e-3
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("latent", 0, 1 << 16), ("weight", 0, 1e6), ("r1", 0, 1e6)):
+            if not least <= getattr(self, name) <= most:
+                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
 
 
 class AdversarialAutoencoder(Generator, Prior, Encodes):

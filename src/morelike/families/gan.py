@@ -19,6 +19,7 @@ from ..core.errors import UnknownName
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.augment import diff_augment
+from ..maths.penalty import zero_centred
 
 _REACH = 3.0
 """The latent reaches the generator so many times larger than the label's first embedding. At 1 the generator learnt one picture a
@@ -130,22 +131,14 @@ class GAN(Generator, Prior):
         }
 
     def _penalty(self, real: Tensor, batch: Batch) -> Tensor:
-        """(B,): the squared norm of the critic's gradient at real examples, over the rows drawn to pay and divided by their share.
-
-        In float32, for a second derivative in bf16 would be mostly rounding.
-        """
+        """(B,): the squared norm of the critic's gradient at real examples, over the rows drawn to pay and divided by their share."""
         share = self.settings.r1_share
         rows = torch.nonzero(batch.noise.uniform((), "penalty") < share)[:, 0]
         penalty = torch.zeros(batch.size, device=real.device)
         if not self.gamma or not len(rows):
             return penalty
-        with torch.autocast(real.device.type, enabled=False):
-            x = real[rows].float().requires_grad_()
-            condition = {name: value[rows] for name, value in batch.condition.items()}
-            given = {name: flag[rows] for name, flag in batch.given.items()}
-            logit = self.nets["critic"](x, condition, given)
-            (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
-            return penalty.index_copy(0, rows, gradient.square().flatten(1).sum(1) / share)
+        condition, given = ({name: value[rows] for name, value in told.items()} for told in (batch.condition, batch.given))
+        return penalty.index_copy(0, rows, zero_centred(lambda x: self.nets["critic"](x, condition, given), real[rows]) / share)
 
     def _generator_loss(self, batch: Batch) -> Terms:
         made = self._make(self.prior(batch.noise), batch.condition, batch.given)

@@ -20,6 +20,7 @@ from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.likelihood import bernoulli, discretised_logistic, gaussian, gaussian_mass, logistic, unit_gaussian_divergence
+from .autoencoder import latent_size
 
 _LOG_SCALE = (-7.0, 3.0)
 """Logarithms of scales are kept between these: from below half a step of 10 bits to far beyond the data."""
@@ -62,11 +63,14 @@ class VAESettings:
     lr: float = 2e-3
 
     def __post_init__(self) -> None:
-        """Raises UnknownName for a decoder that doesn't exist, BadInput for a bound of no samples."""
+        """Raises UnknownName for a decoder that doesn't exist, BadInput for a number out of its range."""
         if self.decoder not in _DECODERS:
             raise UnknownName("decoder", self.decoder, _DECODERS)
         if self.samples < 1 or self.draws < 1:
             raise BadInput("an importance-weighted bound takes at least one sample: set `samples` and `draws` to 1 or more")
+        for name, least, most in (("latent", 0, 1 << 16), ("beta", 0, 1e6), ("warmup", 0, 1), ("temperature", 0, 100)):
+            if not least <= getattr(self, name) <= most:
+                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
 
 
 class VAE(Generator, Density, Prior, Encodes):
@@ -82,7 +86,7 @@ class VAE(Generator, Density, Prior, Encodes):
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
-        self.latent = Array((latent_size(spec, self.settings),))
+        self.latent = Array((latent_size(spec, self.settings.latent),))
         self.step = spec.bin if isinstance(spec, Array) else 0.0
         self.decoder = decoder_of(spec, self.settings)
         self.log_scale = nn.Parameter(torch.zeros(())) if self.decoder == "gaussian" else None
@@ -98,7 +102,7 @@ class VAE(Generator, Density, Prior, Encodes):
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: VAESettings) -> dict[str, Net]:
-        size = latent_size(spec, settings)
+        size = latent_size(spec, settings.latent)
         channels, *rest = spec.shape
         output = Array((2 * channels, *rest)) if decoder_of(spec, settings) == "logistic" else spec
         # digits, bits a pixel on the hold-out: without dropout 3.5 after 40 s and 3.9 after 100 s, with it 3.55 after 60 s
@@ -219,12 +223,6 @@ class VAE(Generator, Density, Prior, Encodes):
             fit, apart = self._weights(x, posterior, unit, condition, given)
             found.append((fit - apart).logsumexp(1))
         return torch.stack(found).logsumexp(0) - math.log(draws)
-
-
-def latent_size(spec: Spec, settings: VAESettings) -> int:
-    """Latent dimensions for a Spec."""
-    count = elements(spec)
-    return settings.latent or max(min(count, 8), min(32, count // 4))
 
 
 def decoder_of(spec: Spec, settings: VAESettings) -> str:

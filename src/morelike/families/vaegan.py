@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
+from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.likelihood import unit_gaussian_divergence
@@ -29,7 +30,7 @@ _REACH = 3.0
 
 @dataclass(frozen=True, slots=True)
 class VAEGANSettings:
-    """The weights of the three losses."""
+    """The weights of the three losses. Raises BadInput for a number out of its range."""
 
     latent: int = 0
     """As for `ae`."""
@@ -41,6 +42,11 @@ class VAEGANSettings:
     """Weight of the gradient penalty on real examples, per 64 elements (Mescheder et al. 2018, arXiv:1801.04406, eq. 9)."""
     lr: float = 1e-3
     critic_lr: float = 4e-3
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("latent", 0, 1 << 16), ("likeness", 0, 1e6), ("kl", 0, 1e6), ("r1", 0, 1e6)):
+            if not least <= getattr(self, name) <= most:
+                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
 
 
 class VAEGAN(Generator, Prior, Encodes):
