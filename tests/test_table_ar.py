@@ -151,7 +151,7 @@ def test_a_planted_conditional_is_learnt() -> None:
     colour = torch.where(copied, size, other)
     weight = torch.where(torch.rand(count, generator=draw) < 0.25, NAN, size + torch.rand(count, generator=draw))
     x = torch.stack((size, colour, weight - 2), 1).float()
-    model = play(make(Row((Field("size", 4), Field("colour", 4), Field("weight"))), bins=32), x[:10_000], steps=250)
+    model = play(make(Row((Field("size", 4), Field("colour", 4), Field("weight"))), bins=32), x[:10_000], steps=350)
     same, missing = 0.8 + 0.05, -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
     entropy = math.log(4) - same * math.log(same) - 3 * 0.05 * math.log(0.05) + missing
     apart = 2 * math.log(4) + missing + 0.75 * math.log(4)

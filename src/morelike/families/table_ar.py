@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -54,9 +54,13 @@ class TableARSettings:
 class TableAR(Generator, Density, Infills, Narrows):
     """Order-agnostic training (Uria, Murray, Larochelle 2014, arXiv:1310.1757, eq. 9; Hoogeboom et al. 2021, arXiv:2110.02037, eq. 3):
     a random number of digits is known, the others are predicted at once, and their mean cross-entropy times D is in the mean a bound on
-    the likelihood under a random order. `log_prob` is exact under one fixed order, which `sample` follows: digits of few ids first.
+    the likelihood under a random order. `log_prob` is exact under one fixed order, which `sample` follows: fields of little entropy
+    first, counted at the beginning of training. So many rows begin alike, and the net is asked once for those.
     """
 
+    later: ClassVar[tuple[str, ...]] = ("counts", "order")
+    """Buffers that older packages lack (`training.state.put`): these go on drawing digits of few ids first."""
+    cheaper_together = True
     Settings = TableARSettings
     settings: TableARSettings
     spec: Row
@@ -70,6 +74,12 @@ class TableAR(Generator, Density, Infills, Narrows):
         self.register_buffer("unknown", torch.tensor(self.digits.sizes), persistent=False)
         self.unknown: Tensor
         """(D,) each digit's id for "not known"."""
+        self.register_buffer("counts", torch.zeros(sum(self.digits.sizes), dtype=torch.int64))
+        self.register_buffer("order", torch.arange(len(self.digits.sizes)))
+        self.counts: Tensor
+        """How often each id came until the bins were cut, all digits side by side."""
+        self.order: Tensor
+        """(D,) the digits in the order of drawing; a field's high one right before its low one."""
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
@@ -86,14 +96,41 @@ class TableAR(Generator, Density, Infills, Narrows):
     def players(self) -> list[Player | Learner]:
         optim = Optim("muon", lr=self.settings.lr, betas=(0.95, 0.99), weight_decay=1.0)
         net = Player("fields", list(self.parameters()), self._loss, optim=optim)
-        return [net, Learner("bins", self.digits.see, self.digits.settle)] if self.digits.reals else [net]
+        return [net, Learner("bins", self._see, self._settle)]
+
+    def _see(self, batch: Batch) -> Terms:
+        """Until the bins are cut: counts ids, of reals in the bins of a standard normal number."""
+        if self.digits.fitted:
+            return self.digits.see(batch)
+        # the id for "not known" is also how many ids there are
+        ids = (self.digits.encode(batch.data) + self.unknown.cumsum(0) - self.unknown).flatten()
+        self.counts.index_add_(0, ids, torch.ones_like(ids))
+        found = self.digits.see(batch)
+        if self.digits.fitted:
+            self._arrange()
+        return found
+
+    def _settle(self) -> bool:
+        if not self.digits.fitted:
+            self.digits.settle()
+            self._arrange()
+        return True
+
+    def _arrange(self) -> None:
+        """Sets the order of drawing: fields by their entropy, of two digits by the sum of both."""
+        counts = self.counts.double().cpu().split(self.digits.sizes)
+        entropy = [float(torch.special.entr(own / own.sum().clamp(min=1)).sum()) for own in counts]
+        surprise = [sum(entropy[digit] for digit in self.digits.of(field)) for field in range(len(self.spec.fields))]
+        # sorting is stable: the digits of a field stay together, in their order
+        order = sorted(range(len(entropy)), key=lambda digit: surprise[self.digits.digits[digit].field])
+        self.order.copy_(torch.tensor(order))
 
     def _loss(self, batch: Batch) -> Terms:
         digits = self.digits.encode(batch.data)
         count = digits.shape[1]
         order = batch.noise.uniform((count,), "order")
         forward = batch.noise.uniform((), "forward") < self.settings.forward
-        order = torch.where(forward[:, None], torch.arange(count, device=order.device) / count, order)
+        order = torch.where(forward[:, None], self.order.argsort() / count, order)
         known_count = batch.noise.integers(count, (), "known")
         known = order.argsort(1).argsort(1) < known_count[:, None]
         logits = self.nets["fields"](torch.where(known, digits, self.unknown), batch.condition, batch.given).float()
@@ -115,7 +152,7 @@ class TableAR(Generator, Density, Infills, Narrows):
     def _order(self, order: Sequence[int] | None) -> list[int]:
         """Digits in an order of the fields. Raises BadInput where it is no order of all fields."""
         if order is None:
-            return list(range(len(self.digits.sizes)))
+            return self.order.tolist()
         if sorted(order) != list(range(len(self.spec.fields))):
             raise BadInput(f"an order must name each of the fields 0..{len(self.spec.fields) - 1} once, not {list(order)}")
         return [digit for field in order for digit in self.digits.of(field)]
@@ -180,11 +217,13 @@ class TableAR(Generator, Density, Infills, Narrows):
         self._fill(rows, 0, noise.uniform((digits.shape[1],), "digit"), self.closed(), weighing)
 
     def _fill(self, rows: Rows, first: int, u: Tensor, closed: Sequence[Tensor], weighing: Dials) -> None:
-        """The digits from `first` on."""
-        for digit in range(first, len(self.digits.sizes)):
+        """The digits from the place `first` in the order of drawing on."""
+        order = self._order(None)
+        for place in range(first, len(order)):
+            digit = order[place]
             if rows.group is None and len(u) > _AT_ONCE:
                 for own, part in zip(rows.split(_AT_ONCE), torch.split(u, _AT_ONCE), strict=True):
-                    self._fill(own, digit, part, closed, weighing)
+                    self._fill(own, place, part, closed, weighing)
                 return
             before = rows.digits[:, digit]
             open_ = before == self.digits.sizes[digit]

@@ -1,4 +1,4 @@
-"""Drawing from a model in chunks of one fixed size, so that row 17 is the same whatever the number asked for."""
+"""Drawing from a model in chunks of fixed sizes, so that row 17 is the same whatever the number asked for."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CHUNK, CHUNK_OF_IDS, CHUNK_OF_ROWS = 128, 32, 4096
 """Examples drawn at once: a fixed number, for rounding may depend on it; fewer where ids come one after another, more of tables' rows."""
+_GROWS, _TIMES = 4, 16
+"""Where examples are cheaper together: at most 1 / _GROWS of what was drawn before, for the last chunk is filled up; _TIMES at most."""
 
 
 def draw(
@@ -48,10 +50,11 @@ def draw(
     x = torch.empty(n, *model.spec.shape, dtype=torch.int64 if ids else torch.float32)
     done = 0
     chunk = chunk or (CHUNK_OF_IDS if ids else _chunk_of_rows(model.spec) if isinstance(model.spec, Row) else CHUNK)
+    most = chunk * _TIMES if model.cheaper_together and not condition else chunk
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     # not in inference mode: there, autocast turns the weights into short numbers anew at every use
     with torch.no_grad(), autocast:
-        for own, noise, count in chunks(model, n, condition or {}, seed, chunk):
+        for own, noise, count in chunks(model, n, condition or {}, seed, chunk, most):
             drawn = model.sample(own, noise=noise, **dials) if by is None else by(own, noise, dials)
             x[done : done + count] = drawn[:count].cpu()
             done += count
@@ -69,13 +72,26 @@ def _chunk_of_rows(spec: Row) -> int:
 
 
 def chunks(
-    model: Trainable, n: int, condition: Mapping[str, Tensor], seed: int, chunk: int
+    model: Trainable, n: int, condition: Mapping[str, Tensor], seed: int, chunk: int, most: int = 0
 ) -> Iterator[tuple[dict[str, Tensor], Noise, int]]:
-    """(condition of `chunk` rows, their noise, how many of them count) until there are n."""
-    for start in range(0, n, chunk):
-        rows = torch.arange(start, start + chunk)
+    """(condition of `chunk` rows, their noise, how many of them count) until there are n; up to `most` rows at once later on.
+
+    How many is a function of the first one's number alone, so that a row's neighbours are the same at any n.
+    """
+    start = 0
+    while start < n:
+        rows = torch.arange(start, start + _size(start, chunk, most))
         own = {name: value[rows.clamp(max=n - 1)].to(model.device) for name, value in condition.items()}
-        yield lift_all(model.conditions, own), Noise(seed, rows.to(model.device), path=("sample",)), min(chunk, n - start)
+        yield lift_all(model.conditions, own), Noise(seed, rows.to(model.device), path=("sample",)), min(len(rows), n - start)
+        start += len(rows)
+
+
+def _size(start: int, least: int, most: int) -> int:
+    """Rows of the chunk that begins at row `start`: `least` doubled as often as it stays within `most` and a quarter of `start`."""
+    found = least
+    while 2 * found <= min(most, start // _GROWS):
+        found *= 2
+    return found
 
 
 def checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,18 +43,26 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 def put(model: nn.Module, values: dict[str, Tensor]) -> None:
     """Copies values into the model in place, whatever their memory layout. Raises BadPackage where names or shapes differ.
 
-    A buffer that its module names in a class attribute `grows` (its size depends on the data) takes the saved size first.
+    A buffer that its module names in a class attribute `grows` (its size depends on the data) takes the saved size first; one that it
+    names in `later` (older packages lack it) may be missing, and stays.
     """
     _make_room(model, values)
     own = model.state_dict()
-    missing, foreign = sorted(own.keys() - values.keys()), sorted(values.keys() - own.keys())
+    missing, foreign = sorted(own.keys() - values.keys() - _listed(model, "later")), sorted(values.keys() - own.keys())
     if missing or foreign:
         raise BadPackage(f"the weights don't fit the model: missing {missing[:3] or 'none'}, foreign {foreign[:3] or 'none'}")
     with torch.no_grad():
         for name, tensor in own.items():
+            if name not in values:
+                continue
             if tensor.shape != values[name].shape:
                 raise BadPackage(f"weight {name!r} has shape {tuple(values[name].shape)}, the model has {tuple(tensor.shape)}")
             tensor.copy_(values[name])
+
+
+def _listed(model: nn.Module, attribute: str) -> set[str]:
+    """The names of all buffers that their modules list in a class attribute."""
+    return {f"{path}.{name}" if path else name for path, module in model.named_modules() for name in getattr(module, attribute, ())}
 
 
 def _make_room(model: nn.Module, values: dict[str, Tensor]) -> None:
