@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from morelike.core.contract import Batch, Learner, Player
-from morelike.core.errors import BadInput
+from morelike.core.errors import BadInput, BadPackage
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Conditions, Field, Row, class_label
 from morelike.families.digits import Digits, digits_of
 from morelike.families.table_ar import TableAR, TableARSettings
+from morelike.house.sampling import chunks, draw
 from morelike.nets.build import build
 from morelike.training.optimiser import Optimiser
+from morelike.training.state import put, weights
 
 NAN = math.nan
 WORDS = Row((Field("size", 4), Field("colour", 3), Field("flag", 2)))
@@ -76,6 +78,54 @@ def fitted(values: Tensor, bins: int = 20, keep: int = 100_000, others: tuple[Fi
     digits.see(Batch(x, Noise(0, len(x))))
     digits.settle()
     return digits
+
+
+def even_last(count: int = 4000) -> Tensor:
+    """Rows of WORDS: `size` nearly always 0, `colour` even, `flag` less so."""
+    draw = torch.Generator().manual_seed(0)
+    chances = torch.rand(3, count, generator=draw)
+    return torch.stack(((chances[0] < 0.02).float(), (3 * chances[1]).floor(), (chances[2] < 0.2).float()), 1)
+
+
+def test_fields_of_little_entropy_are_drawn_first_by_the_likelihood() -> None:
+    model, rows = make(WORDS), every(WORDS)
+    assert model.order.tolist() == [0, 1, 2]
+    assert [model.digits.digits[digit].field for digit in model.order.tolist()] == [2, 1, 0]
+    model = wild(play(model, even_last(), steps=6))
+    assert [model.digits.digits[digit].field for digit in model.order.tolist()] == [0, 2, 1]
+    with torch.inference_mode():
+        nats = model.log_prob(rows)
+        assert torch.allclose(nats, model.log_prob(rows, order=[0, 2, 1]))
+        assert not torch.allclose(nats, model.log_prob(rows, order=[2, 1, 0]), atol=0.1)
+        drawn = model.sample(noise=Noise(5, 20_000))
+    assert (frequencies(drawn, rows) - nats.double().exp()).abs().sum() / 2 < 0.02
+
+
+def test_the_digits_of_a_field_stay_together() -> None:
+    x = torch.stack((torch.arange(512) * 4, (torch.arange(512) % 2)), 1).float()
+    model = play(make(LARGE), x, steps=6)
+    assert model.order.tolist() == [0, 1, 2]
+    model = play(make(LARGE), x * torch.tensor([0.0, 1.0]), steps=6)
+    assert model.order.tolist() == [1, 2, 0]
+
+
+def test_weights_without_an_order_load_and_draw_as_before() -> None:
+    model = wild(make(WORDS))
+    older = {name: value for name, value in weights(model).items() if name not in TableAR.later}
+    again = make(WORDS)
+    put(again, older)
+    assert torch.equal(model.sample(noise=Noise(0, 50)), again.sample(noise=Noise(0, 50)))
+    with pytest.raises(BadPackage, match="missing"):
+        put(again, {name: value for name, value in older.items() if not name.endswith("bias")})
+
+
+def test_a_row_is_the_same_at_any_number_beyond_the_first_chunks() -> None:
+    """Chunks grow from the 32,769th row on."""
+    model = wild(make(WORDS))
+    few, many = (draw(model, n, seed=2) for n in (33_000, 45_000))
+    assert torch.equal(few, many[:33_000])
+    starts = [int(noise.index[0]) for _, noise, _ in chunks(model, 45_000, {}, 2, 4096, 65_536)]
+    assert starts == [*range(0, 32_769, 4096), 40_960]
 
 
 @pytest.mark.parametrize("order", [None, [1, 0, 2], [2, 1, 0]])

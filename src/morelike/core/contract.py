@@ -177,7 +177,7 @@ class Generator(Trainable):
     dials: ClassVar[tuple[str, ...]] = ()
     """The settings that `sample` also takes as keywords."""
     cheaper_together: ClassVar[bool] = False
-    """Whether an example costs less the more of them are drawn at once, without conditions."""
+    """Whether a row costs less the more of them are drawn at once, without conditions."""
 
     @abstractmethod
     def sample(self, condition: Mapping[str, Tensor] | None = None, *, noise: Noise, **dials: Any) -> Tensor:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 CHUNK, CHUNK_OF_IDS, CHUNK_OF_ROWS = 128, 32, 4096
 """Examples drawn at once: a fixed number, for rounding may depend on it; fewer where ids come one after another, more of tables' rows."""
-_GROWS, _TIMES = 4, 16
-"""Where examples are cheaper together: at most 1 / _GROWS of what was drawn before, for the last chunk is filled up; _TIMES at most."""
+_GROWS, _TIMES, _IDS = 4, 16, 1 << 23
+"""Where rows are cheaper together, a chunk is at most a quarter of what was drawn before, for the last one is filled up; it has at most 16
+times as many rows as the first, and in any field so many rows times ids."""
 
 
 def draw(
@@ -50,7 +51,7 @@ def draw(
     x = torch.empty(n, *model.spec.shape, dtype=torch.int64 if ids else torch.float32)
     done = 0
     chunk = chunk or (CHUNK_OF_IDS if ids else _chunk_of_rows(model.spec) if isinstance(model.spec, Row) else CHUNK)
-    most = chunk * _TIMES if model.cheaper_together and not condition else chunk
+    most = _most_rows(model.spec, chunk) if model.cheaper_together and isinstance(model.spec, Row) and not condition else chunk
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     # not in inference mode: there, autocast turns the weights into short numbers anew at every use
     with torch.no_grad(), autocast:
@@ -69,6 +70,10 @@ def draw(
 def _chunk_of_rows(spec: Row) -> int:
     """Fewer where a row has more than 64 fields: some models draw them one after another."""
     return int(max(128, min(CHUNK_OF_ROWS, (64 * CHUNK_OF_ROWS) // max(1, len(spec.fields)))))
+
+
+def _most_rows(spec: Row, chunk: int) -> int:
+    return int(min(chunk * _TIMES, _IDS // max([1, *(field.categories for field in spec.fields)])))
 
 
 def chunks(

@@ -130,10 +130,14 @@ def pick(log_weights: Tensor, uniform: Tensor, rows: Tensor | None = None) -> Te
     With `rows` (B,), the log-weights are (G,V), and each draw is by that row of them.
     """
     edges = torch.softmax(log_weights, 1).cumsum(1, dtype=torch.float64)
-    if rows is not None:
-        edges = edges[rows]
-    at = uniform.double()[:, None] * edges[:, -1:]
-    return torch.searchsorted(edges, at, right=True)[:, 0].clamp_(max=log_weights.shape[1] - 1)
+    count = log_weights.shape[1]
+    if rows is None:
+        at = uniform.double()[:, None] * edges[:, -1:]
+        return torch.searchsorted(edges, at, right=True)[:, 0].clamp_(max=count - 1)
+    # row r's edges moved to [r, r + 1]: one search along all of them, and no copy of a row for each draw
+    edges.div_(edges[:, -1:].clone()).add_(torch.arange(len(edges), device=edges.device)[:, None])
+    found = torch.searchsorted(edges.flatten(), rows + uniform.double(), right=True)
+    return (found - rows * count).clamp_(0, count - 1)
 
 
 def decode(
