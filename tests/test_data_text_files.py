@@ -60,6 +60,15 @@ def test_older_encodings_are_guessed_and_said(encoding: str, text: str, tmp_path
     assert "a.txt: it isn't UTF-8" in found.notes[0]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "cp850"])
+def test_short_words_of_a_table_keep_their_umlauts(encoding: str) -> None:
+    pytest.importorskip("charset_normalizer")
+    signs = "" if encoding == "cp850" else " €"
+    lines = [f"{n};Gefäß;{n}.000,00{signs};grün" for n in range(500)]
+    raw = "\r\n".join(["Größe [cm];Station;Kosten;Rückkehr", *lines]).encode(encoding)
+    assert raw.decode(detect(raw).name) == raw.decode(encoding)
+
+
 def test_without_the_extra_the_commonest_encodings_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_files, "_guess", lambda sample: None)
     assert detect(GERMAN.encode("cp1252")).name == "cp1252"

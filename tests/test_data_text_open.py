@@ -238,6 +238,8 @@ def test_short_pairs_are_pairs_too(tmp_path: Path) -> None:
     assert open_source(write(tmp_path / "kana.tsv", kana)).items[3] == "cats 3"
     with pytest.raises(BadInput, match="has 3 columns and no header; call one target"):
         open_source(write(tmp_path / "three.tsv", "".join(f"{text}\t{text}\t{text}\n" for text in SENTENCES)))
+    bank = "".join(f"TX{n},Johanna Meierhofer,johanna.meierhofer{n}@example.org,{n}.50,EUR\n" for n in range(60))
+    assert open_source(write(tmp_path / "bank.csv", "txn id,Customer Name,E-mail,Amount,ccy\n" + bank)).kind == "table"
     assert open_source(write(tmp_path / "table.csv", "name,town\n" + "".join(f"Ann{n},Ulm{n % 3}\n" for n in range(60)))).kind == "table"
 
 

@@ -39,6 +39,8 @@ _LEGACY = [
     "cp1252", "cp1251", "cp1250", "cp949", "cp932", "euc_jp", "gb18030", "big5", "cp1255", "koi8_r", "cp1253", "cp1254", "cp1256", "cp1257",
     "cp1258", "cp874", "iso8859_2", "iso8859_5", "iso8859_7", "mac_roman", "cp437", "cp850", "cp866",
 ]  # fmt: skip
+_OLDER = frozenset(["mac_roman", "cp437", "cp850"])
+"""Encodings of Western letters that are much rarer today than Windows-1252."""
 _ENOUGH = 32
 """So many bytes beyond ASCII are needed before statistics say more than a default."""
 
@@ -228,12 +230,27 @@ def _guess(sample: bytes) -> str | None:
         from charset_normalizer import from_bytes
     except ImportError:
         return None
-    found = list(from_bytes(sample[: 64 << 10], cp_isolation=_LEGACY))
+    sample = sample[: 64 << 10]
+    found = list(from_bytes(sample, cp_isolation=_LEGACY))
     if not found:
         return None
     best = min(found, key=lambda match: (match.chaos, -match.coherence))
     near = [match.encoding for match in found if match.chaos <= best.chaos + 0.06 and match.coherence >= best.coherence - 0.05]
-    return next((name for name in _LEGACY if name in near), best.encoding)
+    name = next((name for name in _LEGACY if name in near), best.encoding)
+    return "cp1252" if name in _OLDER and _misplaced(sample, "cp1252") <= _misplaced(sample, name) else name
+
+
+def _misplaced(sample: bytes, encoding: str) -> int:
+    """How many characters beyond ASCII stand where Western texts have none: signs between letters, capitals behind small letters or alone.
+    Tables often have too few and too short words for statistics of letters."""
+    text = f" {sample.decode(encoding, 'replace')} "
+    count = 0
+    for place in np.flatnonzero(np.array([not letter.isascii() for letter in text])).tolist():
+        before, letter, after = text[place - 1 : place + 2]
+        sign = not letter.isalpha() and letter not in "\u2019\u2013" and before.isalpha() and after.isalpha()
+        capital = letter.isupper() and (before.islower() or not (before.isalpha() or after.isalpha()))
+        count += sign or capital or letter in "\ufffd\ufb01\ufb02"
+    return count
 
 
 def _binary(sample: bytes, encoding: Encoding) -> bool:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from ..core.errors import BadInput
@@ -16,6 +17,7 @@ from .text_records import PLAIN, PROSE_LETTERS, SOURCES, TARGETS, Record, prose
 JSON_LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv")
 _FIELD_LIMIT = 64 << 20
+_DIGIT = re.compile(r"\d")
 _LOOKED_AT = 200
 _NAMED_LETTERS, _TAB_LETTERS = 2, 4
 """Letters that a text has on average where its column is named as one, and in a column of a TSV."""
@@ -108,8 +110,8 @@ def _header(first: Sequence[str], below: Sequence[Sequence[str]]) -> list[str] |
 
 
 def is_pairs(files: Files, file: str) -> bool:
-    """Whether a CSV or TSV is text by its first rows: two columns of text, a column of text with a known name, or more columns of text
-    without a header, which is then asked for."""
+    """Whether a CSV or TSV is text by its first rows: two columns of text, a column of text with a known name, or more columns, most of
+    them text, without a header, which is then asked for."""
     try:
         block = next(blocks(files, file), b"")
         encoding = detect(block)
@@ -132,4 +134,11 @@ def is_pairs(files: Files, file: str) -> bool:
     # two columns with tabs between are hardly ever anything but pairs; with commas they may be a table
     least = _TAB_LETTERS if plain_name(file).suffix.lower() == ".tsv" else PROSE_LETTERS
     texts = sum(prose([row[column] for row in body], least) for column in range(width))
-    return texts >= 2 and (width == 2 or names is None)
+    return texts >= 2 and (width == 2 or (names is None and texts * 2 > width and not _numbers_below_words(rows, width)))
+
+
+def _numbers_below_words(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether some column has digits in every cell but its first: the first row is then the header of a table of attributes."""
+    columns = ([row[column] for row in rows if len(row) == width] for column in range(width))
+    digits = ([bool(_DIGIT.search(cell)) for cell in cells] for cells in columns)
+    return any(len(found) > 2 and not found[0] and all(found[1:]) for found in digits)
