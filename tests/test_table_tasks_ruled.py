@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import morelike
-from morelike.core.errors import Refused
+from morelike.core.errors import Refused, UnknownName
 from morelike.data.table import Cells, TableCodec
 from morelike.house.model import Model, load
 from test_table_tasks import write
@@ -148,6 +148,17 @@ def test_a_part_of_a_sum_is_told_from_the_rest_of_it(model: Model) -> None:
     assert [one[extra] for one, extra in zip(shares(model, rows, "extra"), rows[:, 7], strict=True)] == pytest.approx([1.0] * 30)
 
 
+def test_a_category_among_the_parts_of_a_sum_keeps_its_values(model: Model) -> None:
+    rows = trips(150, 5)
+    gaps = rows.copy()
+    gaps[:, 6:8] = ""
+    filled = np.asarray(model.restore(Cells(NAMES, gaps)).tables[0])
+    done = filled[:, 7] != ""
+    assert done.mean() > 0.9
+    assert set(filled[done, 7]) <= {"0", "1", "2"}
+    assert all(int(fare) + int(extra) == int(total) for fare, extra, total in filled[done, 6:9])
+
+
 def test_what_is_made_of_several_is_no_class(model: Model) -> None:
     with pytest.raises(Refused, match=r"total = fare [+] extra.*ask for fare or extra"):
         model.classify(Cells(NAMES, trips(3, 1)), column="total")
@@ -196,3 +207,8 @@ def test_questions_and_what_if_go_through_the_rules(model: Model) -> None:
     assert codec_of(model).rules.kept(np.asarray(made)).all()
     assert set(np.asarray(made)[:, 1]) == {"Kings"}
     assert set(np.asarray(made)[:, 2]) == {"green"}
+
+
+def test_a_misspelt_setting_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"setting of the table codec 'rulez'; did you mean 'rules'"):
+        morelike.train(write(tmp_path / "trips.csv", trips(30, 0), NAMES), "bayesnet", out=tmp_path / "model", **{"codec.rulez": "none"})

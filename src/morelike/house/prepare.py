@@ -161,10 +161,11 @@ def _settings(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, An
 def _codec(source: Source, settings: Mapping[str, Any], train: np.ndarray) -> Codec:
     """The kind's codec, fitted on the training items."""
     codec_class: Any = registry.kind(source.kind).load()
-    known = list(inspect.signature(codec_class.fit).parameters)[1:]
-    for key in settings:
-        if key not in known:
-            raise UnknownName(f"setting of the {source.kind} codec", key, known)
+    taken = inspect.signature(codec_class.fit).parameters
+    known = list(taken)[1:]
+    for name in settings:
+        if name not in known and all(one.kind is not one.VAR_KEYWORD for one in taken.values()):
+            raise UnknownName(f"setting of the {source.kind} codec", name, known)
     try:
         codec: Codec = codec_class.fit(take(source.items, train), **settings)
     except TypeError as error:

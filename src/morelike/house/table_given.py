@@ -134,6 +134,7 @@ class Filler:
     def __init__(self, model: Infills, codec: TableCodec, dials: Mapping[str, Any] | None = None) -> None:
         self.model, self.codec, self.dials = model, codec, dials
         self.beside = beside_of(codec)
+        self.values = {column.name: column.values for column in codec.columns if isinstance(column, CategoryColumn)}
         places = {name: number for number, name in enumerate(codec.names)}
         self.rules = [(rule, [places[name] for name in rule.about]) for rule in codec.rules.rules if not isinstance(rule, Unique)]
 
@@ -173,18 +174,23 @@ class Filler:
 
     def complete(self, x: Tensor, cells: np.ndarray, known: np.ndarray, filled: np.ndarray) -> np.ndarray:
         """(N,C) cells: those that are known, and others that follow from them and from x (N,F). Where a sum is known and some of its parts
-        are filled, the last of these is what the others leave of it."""
+        are filled, one of these is what the others leave of it: the last of numbers, else the last category, if it has that value."""
         table, stays = self.codec.completed(x.numpy(), cells, known), known
         for rule, about in self.rules:
             if not isinstance(rule, Total):
                 continue
             bad = ~rule.kept(columns_of(self.codec.names, table)) & known[:, about[-1]] & (known | filled)[:, about].all(1)
-            for number, name in zip(about[-2::-1], reversed(rule.reads), strict=True):
+            several = filled[:, about[:-1]].sum(1) > 1
+            parts = sorted(zip(about[-2::-1], reversed(rule.reads), strict=True), key=lambda part: part[1] in self.values)
+            for number, name in parts:
                 rows = np.flatnonzero(bad & filled[:, number])
                 bad[rows] = False
                 if len(rows):
                     cell = rule.solved(columns_of(self.codec.names, table[rows]), name)
                     fit = ~Known.of(self.codec, name).new(cell.tolist())
+                    if name in self.values:
+                        # of several gaps the others can be drawn anew, until this one is a value that it had
+                        fit &= ~several[rows] | np.isin(cell.astype(str), self.values[name])
                     table, stays = table.copy(), stays.copy()
                     table[rows[fit], number], stays[rows[fit], number] = cell[fit], True
         return table if stays is known else self.codec.completed(x.numpy(), np.where(stays, table, cells), stays)
