@@ -246,7 +246,7 @@ def _misplaced(sample: bytes, encoding: str) -> int:
     text = f" {sample.decode(encoding, 'replace')} "
     count = 0
     for place in np.flatnonzero(np.array([not letter.isascii() for letter in text])).tolist():
-        before, letter, after = text[place - 1 : place + 2]
+        before, letter, after = tuple(text[place - 1 : place + 2])
         sign = not letter.isalpha() and letter not in "\u2019\u2013" and before.isalpha() and after.isalpha()
         capital = letter.isupper() and (before.islower() or not (before.isalpha() or after.isalpha()))
         count += sign or capital or letter in "\ufffd\ufb01\ufb02"
