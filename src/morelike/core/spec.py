@@ -113,8 +113,11 @@ def lift(spec: Spec, stored: Tensor, noise: Noise | None = None) -> Tensor:
             return stored.long()
         case Array(shape, grey=grey) if grey and not stored.is_floating_point():
             # 16 bits: level / grey to within 1 / 65,536, and black and white are never anything else
-            drawn = (noise or _own_noise(stored)).halves(shape, "grey").clamp(max=32_766)
-            return (drawn < stored.int().mul_(65_535 // grey).sub_(32_768)).float().mul_(2.0).sub_(1.0)
+            drawn = (noise or _own_noise(stored)).halves(shape, "grey").clamp_(max=32_766)
+            # int16 wraps: level * scale - 2^15 is the same number modulo 2^16, and narrow numbers are quick
+            scale = (65_535 // grey + 32_768) % 65_536 - 32_768
+            white = drawn < stored.to(torch.int16).mul_(scale).add_(-32_768)
+            return white.view(torch.int8).mul_(2).sub_(1).float()
         case Array(bin=step) if not stored.is_floating_point():
             return stored.float().mul_(step).sub_(1.0)
         case _:

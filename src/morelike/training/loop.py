@@ -73,6 +73,9 @@ class Trainer:
         self.players, self.learners = turns(model.players())
         self.optimisers = {p.name: Optimiser(p.params, plan.optim_of(p)) for p in self.players}
         self.average = _copy(model) if self.players and plan.averaging > 0 else model
+        # gathered once: to walk the modules in every step takes as long as a small net's step
+        self._averaged = list(self.average.parameters()), [p.detach() for p in model.parameters()]
+        model.train()
         both = zip(self.average.modules(), model.modules(), strict=True)
         self._buffered = [(own, new) for own, new in both if next(new.buffers(recurse=False), None) is not None]
         self.progress = Progress()
@@ -134,7 +137,8 @@ class Trainer:
             given={name: noise.uniform((), f"drop {name}") >= self.plan.drop for name in condition},
             progress=step / self.plan.steps,
         )
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         for player in self.players:
             share = player.share(batch.progress)
             if share is not None and (step + 1) % player.every == 0:
@@ -201,7 +205,7 @@ class Trainer:
             return
         share = 1.0 - (1.0 - 1.0 / count) ** (self.plan.averaging + 1)
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), [p.detach() for p in self.model.parameters()], share)
+            torch._foreach_lerp_(*self._averaged, share)
             for own, new in self._buffered:
                 grows = getattr(new, "grows", ())
                 for name, buffer in new.named_buffers(recurse=False):

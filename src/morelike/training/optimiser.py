@@ -27,7 +27,8 @@ class Optimiser:
             for group in inner.param_groups:
                 group["lr"] = rate
             inner.step()
-            inner.zero_grad(set_to_none=True)
+        for p in self.params:
+            p.grad = None
 
     def state(self) -> dict[str, Tensor]:
         """Flat name -> tensor; `restore` is the inverse."""
