@@ -5,6 +5,7 @@ its nets are written as its documentation has them. Rounds alternate; with one t
 beside it hardly changes, with more those of the clock. Pictures are grey in the peer (its Bernoulli loss takes them so), binarised in ours.
 
 python benchmarks/train_vae.py --peer PYTHON [--rounds 3] [--batch 100] [--threads 1] [--images 60000]
+    [--precision bf16]
 """
 
 from __future__ import annotations
@@ -72,12 +73,12 @@ for _ in range(int(sys.stdin.readline())):
 """
 
 
-def ours(batch: int, images: int) -> Trainer:
+def ours(batch: int, images: int, precision: str) -> Trainer:
     """The trainer, averaging of the weights and all; its data are noise, for only time is looked at."""
     nets = {"encoder": NET, "decoder": dict(NET)}
     model = build(Recipe(model="vae", settings={"latent": 50}, nets=nets), Array((1, 28, 28), 2.0, 255), {})
     data = Dataset(torch.randint(0, 256, (images, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy())
-    return Trainer(model, Feed(data, Order(images, batch, 0), by_pass=False), Plan(steps=10**6, batch=batch))
+    return Trainer(model, Feed(data, Order(images, batch, 0), by_pass=False), Plan(steps=10**6, batch=batch, precision=precision))
 
 
 def main() -> None:
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of ours; the peer's is fp32")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.threads == 1 else time.perf_counter
@@ -94,7 +96,7 @@ def main() -> None:
     peer = subprocess.Popen([options.peer, "-c", PEER, *numbers], **PIPES)
     assert peer.stdin is not None
     assert peer.stdout is not None
-    trainer, steps = ours(options.batch, options.images), options.images // options.batch
+    trainer, steps = ours(options.batch, options.images, options.precision), options.images // options.batch
     pairs = []
     peer.stdin.write(f"{options.rounds}\n")
     for number in range(options.rounds):

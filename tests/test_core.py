@@ -9,7 +9,7 @@ import torch
 
 from morelike.core import registry
 from morelike.core.errors import UnknownName
-from morelike.core.noise import Noise
+from morelike.core.noise import Noise, _mix, _mix_array
 from morelike.core.spec import Array, Field, Row, Tokens, elements, lift, live, spec_from_json, spec_to_json
 
 
@@ -105,6 +105,21 @@ def test_grey_levels_are_drawn_with_their_own_probability() -> None:
     error = (white - expected) / (expected * (1 - expected) / 4_000).sqrt().clamp(min=1e-3)
     assert float(error.abs().max()) < 4.5
     assert float(error.square()[1:255].mean()) == pytest.approx(1.0, abs=0.3)
+
+
+def test_noise_is_mixed_to_the_same_bits_by_both_libraries() -> None:
+    words = Noise(0, 64).integers(1 << 62, (9,), "words") * 4 - (1 << 63)
+    mixed = _mix_array(words.numpy().view("uint64").copy())
+    assert torch.equal(torch.from_numpy(mixed.view("int64")), _mix(words))
+
+
+def test_narrow_numbers_draw_the_same_black_and_white() -> None:
+    for grey in (1, 3, 16, 255):
+        levels = torch.arange(grey + 1, dtype=torch.uint8).repeat(2_000 // grey + 1).expand(3, -1)
+        noise = Noise(0, 3)
+        limits = levels.int() * (65_535 // grey) - 32_768
+        white = noise.halves(levels.shape[1:], "grey").clamp(max=32_766) < limits
+        assert torch.equal(lift(Array(tuple(levels.shape[1:]), 2.0, grey), levels, noise), white.float() * 2 - 1)
 
 
 def test_a_grey_item_without_noise_has_one_draw_whatever_its_neighbours() -> None:

@@ -143,6 +143,14 @@ def test_a_bernoulli_decoder_is_a_mass_and_draws_by_it() -> None:
     assert float((x * mean).mean()) == pytest.approx(float(mean.square().mean()), abs=0.01)
 
 
+def test_the_bernoulli_likelihood_and_its_gradient_hold_far_out() -> None:
+    logit = torch.cat((torch.linspace(-120, 120, 481), torch.tensor([-1e4, 1e4]))).requires_grad_()
+    own, plain = bernoulli(torch.tensor(1.0), logit), torch.nn.functional.logsigmoid(logit)
+    torch.testing.assert_close(own, plain, atol=1e-6, rtol=1e-6)
+    slopes = [torch.autograd.grad(value.sum(), logit)[0] for value in (own, plain)]
+    torch.testing.assert_close(slopes[0], slopes[1], atol=1e-6, rtol=0)
+
+
 def test_a_gaussian_bounds_the_mass_of_its_cells_from_below() -> None:
     step = 2 / 15
     levels, mean = torch.arange(-200, 201).double() * step, torch.tensor([[0.0], [0.3]]).double()

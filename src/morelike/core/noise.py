@@ -106,9 +106,9 @@ class Noise:
         """(B, count) int64, all 64 bits random."""
         if self.index.device.type == "cpu":
             # the same bits in half the time: numpy shifts unsigned words, and starts its loops sooner
-            start = _mix_array((self.index.numpy().view(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN) ^ np.uint64(_key(self.key, name)))
-            steps = np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN)
-            return torch.from_numpy(_mix_array(start[:, None] + steps).view(np.int64))
+            first = _mix_array((self.index.numpy().view(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN) ^ np.uint64(_key(self.key, name)))
+            places = np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN)
+            return torch.from_numpy(_mix_array(first[:, None] + places).view(np.int64))
         start = _mix(self.index.add(1).mul_(_signed(_GOLDEN)).bitwise_xor_(_signed(_key(self.key, name))))
         steps = torch.arange(count, device=self.index.device).mul_(_signed(_GOLDEN))
         return _mix(start[:, None] + steps)

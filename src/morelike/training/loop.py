@@ -74,7 +74,8 @@ class Trainer:
         self.optimisers = {p.name: Optimiser(p.params, plan.optim_of(p)) for p in self.players}
         self.average = _copy(model) if self.players and plan.averaging > 0 else model
         # gathered once: to walk the modules in every step takes as long as a small net's step
-        self._averaged = list(self.average.parameters()), [p.detach() for p in model.parameters()]
+        self._averages: list[Tensor] = list(self.average.parameters())
+        self._newest = [p.detach() for p in model.parameters()]
         model.train()
         both = zip(self.average.modules(), model.modules(), strict=True)
         self._buffered = [(own, new) for own, new in both if next(new.buffers(recurse=False), None) is not None]
@@ -205,7 +206,7 @@ class Trainer:
             return
         share = 1.0 - (1.0 - 1.0 / count) ** (self.plan.averaging + 1)
         with torch.no_grad():
-            torch._foreach_lerp_(*self._averaged, share)
+            torch._foreach_lerp_(self._averages, self._newest, share)
             for own, new in self._buffered:
                 grows = getattr(new, "grows", ())
                 for name, buffer in new.named_buffers(recurse=False):

@@ -29,6 +29,7 @@ def gradient_norm(params: list[Tensor], clip: float) -> Tensor:
     """The gradient's 2-norm, after which it is at most `clip` (0 = unclipped)."""
     gradients = [p.grad for p in params if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    if clip > 0:
+    # on a processor, to look costs nothing and spares a pass over all gradients, times 1
+    if clip > 0 and not (norm.device.type == "cpu" and float(norm) + 1e-6 <= clip):
         torch.nn.utils.clip_grads_with_norm_(params, clip, norm)
     return norm
