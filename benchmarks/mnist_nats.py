@@ -30,8 +30,8 @@ from morelike.house.recipe import parse_value
 
 NET = {"kind": "mlp", "activation": "tanh", "width": 200, "depth": 2, "dropout": 0.0}
 SETTINGS = {
-    "codec.binarise": True, "latent": 50, "temperature": 1.0, "warmup": 0.0, "averaging": 0.0, "precision": "fp32", "batch": 100,
-    "lr": 0.003,
+    "codec.binarise": True, "latent": 50, "temperature": 1.0, "warmup": 0.0, "averaging": 0.0, "precision": "bf16", "batch": 400,
+    "lr": 0.008,
     **{f"nets.{net}.{key}": value for net in ("encoder", "decoder") for key, value in NET.items()},
 }  # fmt: skip
 BATCH = 200
