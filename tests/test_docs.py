@@ -28,6 +28,7 @@ from PIL import Image
 from conftest import Runner
 from morelike.cli import training
 from morelike.core import registry
+from morelike.core.abilities import abilities
 from morelike.core.contract import Trainable
 from morelike.house import verbs
 from morelike.house.model import Model, load
@@ -35,8 +36,8 @@ from morelike.house.prepare import default_folder
 from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/judging.md", "docs/log.md",
-         "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/families.md", "docs/judging.md",
+         "docs/log.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -231,6 +232,18 @@ def test_readme_names_every_family_and_verb() -> None:
     from morelike.cli.verbs import app
 
     assert {command.callback.__name__ for command in app.registered_commands if command.callback} <= names
+
+
+def test_the_families_page_says_what_each_can_do() -> None:
+    for cells in rows("docs/families.md", "## What each can do"):
+        for name in re.findall(r"`([\w-]+)`", cells[0]):
+            can = set(abilities(registry.FAMILIES[name].load()))
+            assert bool(cells[1]) == bool(cells[2]) == bool(can & {"encodes", "prior"}), name
+            assert (cells[1] == "two seeds") == ("encodes" not in can and "prior" in can), name
+            assert bool(cells[3]) == bool(cells[4]) == ("density" in can), name
+            assert bool(cells[5]) == ("infills" in can), name
+    said = set(re.findall(r"`([\w-]+)`", text("docs/families.md")))
+    assert {name for name, line in registry.FAMILIES.items() if "array" in line.specs and name != "features"} <= said
 
 
 def test_judging_documents_the_scores_there_are(trained: Path) -> None:
