@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ def main() -> None:
     print(f"{len(x):,} held-out pictures, {codes.shape[1]} ids each: {used:.1%} of {generator.latent.vocab} codes used")
     print(f"perplexity {perplexity:.0f}; squared error {error:.4f} on a range of 2 ({signal:.1f} dB)")
     pairs = torch.cat((x[:SHOWN], rebuilt[:SHOWN])).numpy()
-    model.codec.draw(model.codec.decode(pairs), asked.out, SHOWN)
+    model.codec.draw(model.codec.decode(pairs), Path(asked.out), SHOWN)
 
 
 if __name__ == "__main__":
