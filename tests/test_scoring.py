@@ -33,12 +33,17 @@ class Linear(Decodes):
 
 
 def test_traversal_moves_one_number_at_a_time_and_names_the_strongest_first() -> None:
-    found = traverse(Linear(), torch.tensor([[1.0, 1.0, 1.0]]), 3, 2)
+    usual = torch.tensor([[0.0, 1.0, -1.0], [0.0, -1.0, 1.0]])
+    spread = math.sqrt(2)
+    found = traverse(Linear(), torch.tensor([[1.0, 1.0, 1.0]]), usual, 3, 2)
     assert found.numbers == (1, 2)
-    assert found.effects == pytest.approx((2.0 * 5 / math.sqrt(3), 1.0 * 5 / math.sqrt(3)))
-    assert torch.allclose(found.x[0], torch.tensor([[0.1, -5.0, -1.0], [0.1, 0.0, -1.0], [0.1, 5.0, -1.0]]))
+    assert found.effects == pytest.approx((2.0 * 5 * spread / math.sqrt(3), 5 * spread / math.sqrt(3)))
+    reach = 2.5 * spread * 2.0
+    assert torch.allclose(found.x[0], torch.tensor([[0.1, -reach, -1.0], [0.1, 0.0, -1.0], [0.1, reach, -1.0]]))
+    # around the mean where no item is given, in units of each number's own spread
+    assert torch.allclose(traverse(Linear(), None, usual + 3, 3, 1).x[0, 1], torch.tensor([0.3, 6.0, -3.0]))
     with pytest.raises(BadInput, match="steps"):
-        traverse(Linear(), torch.zeros(1, 3), 1, 2)
+        traverse(Linear(), torch.zeros(1, 3), usual, 1, 2)
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def traverse(model: Model, wish: Wish, as_json: bool, audience: RichAudience) ->
         plain = [] if kind == "image" else [[float(value) for value in row] for row in items]
         show.as_json({**found, "items": plain, "path": None if place is None else str(place.path)})
         return
-    show.say(f"from {found['from']}, each number of the latent alone from -2.5 to 2.5:")
+    show.say(f"from {found['from']}, each number of the latent alone, from -2.5 to 2.5 standard deviations around its mean:")
     for row, (number, effect) in enumerate(zip(found["numbers"], found["effects"], strict=True)):
         show.say(f"row {row + 1}: number {number}, moves an element by {effect:.3g} (root mean square)")
         if place is None:

@@ -165,7 +165,7 @@ def explain(  # noqa: PLR0913  # typer reads the options from the signature
     model: ModelPath,
     item: Annotated[
         str | None,
-        typer.Argument(metavar="ITEM", help="a text; or a picture's path, numbers or a seed, by default the latent 0", show_default=False),
+        typer.Argument(metavar="ITEM", help="a text; or a picture's path, numbers or a seed; default: the mean latent", show_default=False),
     ] = None,
     file: File = None,
     where: Where = None,

@@ -118,7 +118,7 @@ class TableAR(Generator, Density, Infills, Narrows):
 
     def _arrange(self) -> None:
         """Sets the order of drawing: fields by their entropy, of two digits by the sum of both."""
-        counts = self.counts.double().cpu().split(self.digits.sizes)
+        counts = torch.split(self.counts.double().cpu(), self.digits.sizes)
         entropy = [float(torch.special.entr(own / own.sum().clamp(min=1)).sum()) for own in counts]
         surprise = [sum(entropy[digit] for digit in self.digits.of(field)) for field in range(len(self.spec.fields))]
         # sorting is stable: the digits of a field stay together, in their order

@@ -198,7 +198,7 @@ class Model:
     def traverse(
         self, start: Any = None, n: int = 9, rows: int = 8, where: Mapping[str, Any] | None = None, seed: int = 0
     ) -> dict[str, Any]:
-        """What single numbers of the latent do, each moved from -2.5 to 2.5 while the others stay as in the item `start` (or zero):
+        """What single numbers of the latent do, each moved while the others stay as in the item `start` (or at their means):
         {"items": rows * n raw items, "numbers": which, those that change most first, "effects"}."""
         return between.traversal(self.package, start, n, rows, where or {}, seed)
 

@@ -14,7 +14,7 @@ from ..core.spec import Array
 
 MOST_STEPS, MOST_ROWS = 101, 100
 REACH = 2.5
-"""How far a number is moved to either side of 0, in standard deviations of a unit Gaussian prior."""
+"""How far a number is moved to either side of its mean, in standard deviations of what it is over samples."""
 _CHUNK = 128
 
 
@@ -31,9 +31,12 @@ class Traversal:
 
 
 @torch.no_grad()
-def traverse(model: Decodes, start: Tensor, n: int, rows: int, condition: Mapping[str, Tensor] | None = None) -> Traversal:
-    """Of the latent `start` (1, *latent) the `rows` numbers that change x most, each at n even steps from -2.5 to 2.5 (Kingma, Welling
-    2013, figure 4; Higgins et al. 2017, figure 4). `condition` has one row.
+def traverse(
+    model: Decodes, start: Tensor | None, usual: Tensor, n: int, rows: int, condition: Mapping[str, Tensor] | None = None
+) -> Traversal:
+    """Of the latent `start` (1, *latent) the `rows` numbers that change x most, each at n even steps within 2.5 standard deviations of its
+    mean (Kingma, Welling 2013, figure 4; Higgins et al. 2017, figure 4) over the latents `usual` (M, *latent). Without `start` the others
+    are at their means. `condition` has one row.
 
     Raises Refused where the latent is no array of numbers, BadInput for a wrong number of steps or rows.
     """
@@ -41,18 +44,22 @@ def traverse(model: Decodes, start: Tensor, n: int, rows: int, condition: Mappin
         raise Refused("the latent of this model is made of ids, which can't be moved little by little")
     if not 2 <= n <= MOST_STEPS or not 1 <= rows <= MOST_ROWS:
         raise BadInput(f"the number of steps is between 2 and {MOST_STEPS} and that of rows between 1 and {MOST_ROWS}, not {n} and {rows}")
-    own = dict(condition or {})
-    ends = [_decoded(model, _moved(start, torch.arange(start.numel()), value), own) for value in (-REACH, REACH)]
+    own, mean, spread = dict(condition or {}), usual.mean(0).flatten(), usual.std(0).flatten()
+    middle = mean.view(1, *usual.shape[1:]) if start is None else start
+    every = torch.arange(len(mean), device=mean.device)
+    ends = [_decoded(model, _moved(middle, every, mean + value * spread), own) for value in (-REACH, REACH)]
     effects = (ends[1] - ends[0]).float().flatten(1).square().mean(1).sqrt()
     order = torch.sort(effects, descending=True, stable=True).indices[:rows]
-    steps = [_decoded(model, _moved(start, order, float(value)), own) for value in torch.linspace(-REACH, REACH, n)]
+    there = order.to(mean.device)
+    places = [mean[there] + float(value) * spread[there] for value in torch.linspace(-REACH, REACH, n)]
+    steps = [_decoded(model, _moved(middle, there, values), own) for values in places]
     return Traversal(torch.stack(steps, 1), tuple(order.tolist()), tuple(effects[order].tolist()))
 
 
-def _moved(start: Tensor, numbers: Tensor, value: float) -> Tensor:
-    """(R, *latent): copies of `start`, the r-th with its number `numbers[r]` set to `value`."""
+def _moved(start: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+    """(R, *latent): copies of `start`, the r-th with its number `numbers[r]` set to `values[r]`."""
     flat = start.reshape(1, -1).repeat(len(numbers), 1)
-    flat[torch.arange(len(numbers)), numbers.to(flat.device)] = value
+    flat[torch.arange(len(numbers)), numbers] = values
     return flat.view(-1, *start.shape[1:])
 
 
