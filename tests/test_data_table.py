@@ -413,6 +413,20 @@ def test_formulas_are_never_written_as_formulas(tmp_path: Path) -> None:
         write_csv(["a"], cells[:, :1], tmp_path / "none" / "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("cell", "formula"),
+    [
+        ("+441184960123", False), ("+44(0)1184960123", False), ("+44 (0)118 496 0123", False), ("+1-800-555-0100", False),
+        ("+1.234.567.8901x23", False), ("+49/30/1234567 ext. 9", False), ("-5", False), ("-1,234.5", False), ("-3 kg", False),
+        ("=cmd", True), ("=441184960123", True), ("+cmd|'/C calc'!A0", True), ("-2+3+cmd", True), ("+2+3+4+5+6+7+8", True),
+        ("+44118496A1", True), ("+44118496*4960123", True), ("-44 (0)118 496 0123", True), ("+1-2", True), ("+441184960123\t=1", True),
+        ("+44-1184960123-4567890", True), ("@SUM(A1)", True),
+    ],
+)  # fmt: skip
+def test_a_number_to_call_is_no_formula(cell: str, formula: bool) -> None:
+    assert is_formula(cell) == formula
+
+
 def test_a_page_of_histograms_is_drawn(codec: TableCodec, tmp_path: Path) -> None:
     codec.draw(PEOPLE[:50], tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")

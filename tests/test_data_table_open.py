@@ -82,6 +82,11 @@ def test_the_line_by_which_a_file_tells_its_delimiter_is_honoured(delimiter: str
     assert "row (line 12) has too few cells" in found.notes[0]
 
 
+def test_a_title_above_the_header_is_refused_with_advice() -> None:
+    with pytest.raises(BadInput, match=r"begins with 'Sales of 2024' alone, but most rows have 3 cells\. Delete the lines above"):
+        parse_sheet("t.csv", "Sales of 2024\n\na,b,c\n" + "1,2,3\n" * 20)
+
+
 def test_a_comment_above_the_header_is_refused_with_advice() -> None:
     with pytest.raises(BadInput, match=r"begins with '# exported today', a comment\. Delete the lines above the header"):
         sheet("# exported today\nid,age\n" + "1,2\n" * 9)
@@ -187,7 +192,7 @@ def test_tables_without_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no rows"):
         sheet("\n\n")
     source = opened(write(tmp_path, t__csv="a,b\n1,x\n"))
-    with pytest.raises(BadInput, match="has 1 items; at least 10"):
+    with pytest.raises(BadInput, match="has 1 item; at least 10"):
         make_split(source, 0)
 
 

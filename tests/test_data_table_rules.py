@@ -425,7 +425,7 @@ def test_the_share_of_rows_that_obey_is_a_score(codec: TableCodec) -> None:
         ({"range": [{"column": "seats", "mim": 3}]}, UnknownName, "did you mean 'min'"),
         ({"range": [{"colum": "seats"}]}, UnknownName, "did you mean 'column'"),
         ({"range": [{"min": 3}]}, BadInput, "column: it is missing"),
-        ({"sum": [{"total": 3, "parts": ["tip"]}]}, BadInput, "total: Input should be a valid string, not 3"),
+        ({"sum": [{"total": 3, "parts": ["tip"]}]}, BadInput, "total: it takes text in quotes, not 3"),
         ({"order": [{"columns": ["fare", "tip"]}, {"columns": ["tip", "fare"]}]}, BadInput, "contradict one another: tip <= fare <= tip"),
         ({"determined": [{"column": "town", "by": ["zone"]}, {"column": "zone", "by": ["town"]}]}, BadInput, "in a circle"),
         ({"determined": [{"column": "town", "by": ["zone"]}, {"column": "town", "by": ["model"]}]}, BadInput, "two rules would determine"),
@@ -475,6 +475,24 @@ def test_files_of_rules_say_what_is_wrong(tmp_path: Path) -> None:
     facts.write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match="UTF-8"):
         read_facts(facts)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ('[[order]]\ncolumns = ["a"]', "[[order]] (number 1), columns: it takes a list of at least 2, not ['a']"),
+        ('[[together]]\ncolumns = ["a", "b", "c", "d"]', "it takes a list of at most 3"),
+        ('[range]\ncolumn = "a"', "[[range]]: write it with two brackets, [[range]], and its keys below"),
+        ('[[order]]\ncolumns = "a, b"', 'it takes a list, such as ["a", "b"], not'), ("[[range]]\ncolumn = 5", "it takes text in quotes"),
+        ('[[range]]\ncolumn = "a"\nmin = nan', "min: it takes a number"), ('[[range]]\ncolumn = "a"\nmin = [1]', "it takes a number"),
+        ('[[range]]\ncolumn = "a"\nmultiple_of = 0', "it takes a number above 0, not 0"), ("[facts]\npart = 3", "[facts], part: it takes"),
+        ('[[range]]\ncolumn = "a"\nmissing = "may"', "it takes true or false"), ('order = ["a"]', "it takes keys and values"),
+        ('[[sum]]\ntotal = "t"\nparts = ["a"]\nrest = "all"', "rest: it takes 'none' or 'seen', not 'all'"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_is_malformed_is_said_in_words(rules: str, said: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        read_rules(tomllib.loads(rules))
 
 
 def test_a_range_of_dates_and_of_allowed_values_is_kept() -> None:

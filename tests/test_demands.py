@@ -143,7 +143,8 @@ def test_boxes_of_several_columns_do_not_overlap_and_come_in_order(codec: TableC
         (["town>Bern"], BadInput, "no order"), (["age>95"], BadInput, "goes from 17 to 90"), (["age=17.5"], BadInput, "the nearest is"),
         (["age>old"], BadInput, "can't be compared"), (["age=>60"], BadInput, "no value of age"), (["age"], BadInput, "is no demand"),
         (["age>60", "age<50"], BadInput, "age>60 and age<50"), (["age="], BadInput, "no missing values"),
-        (["id=K-1"], Refused, "not learnt"),
+        (["id=K-1"], Refused, "not learnt"), (["towm"], UnknownName, "did you mean 'town'"), (["agee 5"], BadInput, "is no demand"),
+        (["age=70..60"], BadInput, "70 is above 60, so nothing lies between them; the lower end comes first, 60..70"),
         (["seen>May"], BadInput, "dates written as"), (["town=Bern|Base"], UnknownName, "unknown value of town 'Base'"),
     ],
 )  # fmt: skip

@@ -50,7 +50,8 @@ def make_split(source: Source, seed: int, validation: float | None = None, holdo
     holdout = usual[1] if holdout is None else holdout
     total = len(source.items)
     if total < SMALLEST:
-        raise BadInput(f"{source.name} has {total} items; at least {SMALLEST} are needed to train, validate and hold some out.")
+        items = "item" if total == 1 else "items"
+        raise BadInput(f"{source.name} has {total} {items}; at least {SMALLEST} are needed to train, validate and hold some out.")
     if not (0 < validation < 1 and 0 < holdout < 1 and validation + holdout < 1):
         raise BadInput(f"validation ({validation:g}) and hold-out ({holdout:g}) must be shares above 0 that leave some items for training.")
     label = source.columns.get("label")

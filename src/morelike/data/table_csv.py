@@ -36,6 +36,9 @@ _BLOCK = 16_384
 SEPARATOR = re.compile(r"sep=([^\w\"\s]|\t)[ \t]*\r?\n", re.IGNORECASE)
 """The line by which a file tells Excel its delimiter."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
+_PHONE = re.compile(r"(\+[1-9][0-9 \xa0().\-/]{5,24}[0-9])(?: ?(?:x|ext\.?) ?[0-9]{1,6})?")
+_PHONE_DIGITS = range(7, 17)
+"""An international number has at most 15 digits (ITU-T E.164), beside them the zero of "+44 (0)118"."""
 _UNCLOSED = "unexpected end of data"
 
 
@@ -82,6 +85,10 @@ def heading(file: str, rows: list[list[str]], said: list[str]) -> tuple[list[str
     width = Counter(map(len, body)).most_common(1)[0][0]
     if rows[0][0].lstrip().startswith("#") and len(rows[0]) < width:
         raise BadInput(f"{file} begins with {rows[0][0].strip()[:60]!r}, a comment. Delete the lines above the header.")
+    if len(rows[0]) == 1 and width > 2 and any(cell.strip() for cell in body[0][1:]):
+        raise BadInput(
+            f"{file} begins with {rows[0][0].strip()[:60]!r} alone, but most rows have {width} cells. Delete the lines above the header."
+        )
     if headed and width == len(first) + 1 and all(len(row) == width for row in body):
         said.append(f"{file}: the header has one name less than the rows have cells, so the first column was unnamed")
         first = ["", *first]
@@ -271,8 +278,13 @@ def shown_rows(count: int, lines: Sequence[str]) -> str:
 
 
 def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet would run a cell: it begins with = + - @ and is neither a number nor dashes alone."""
-    return bool(_FORMULA.match(cell)) and not is_quantity(cell) and bool(cell.strip("-"))
+    """Whether a spreadsheet would run a cell: it begins with = + - @ and is no number, telephone number or row of dashes."""
+    return bool(_FORMULA.match(cell)) and not is_quantity(cell) and bool(cell.strip("-")) and not _is_phone(cell)
+
+
+def _is_phone(cell: str) -> bool:
+    found = _PHONE.fullmatch(cell)
+    return found is not None and sum(letter.isdigit() for letter in found[1]) in _PHONE_DIGITS
 
 
 def write_csv(names: Sequence[str], cells: np.ndarray, path: Path, delimiter: str = ",") -> None:

@@ -39,7 +39,7 @@ class Demand:
 
 def read_demand(text: str, names: Iterable[str]) -> Demand:
     """A demand on one of the columns `names`, the longest name that fits. Raises UnknownName for another column, BadInput where there is
-    no sign."""
+    no sign behind one."""
     names = list(names)
     found = []
     for name in names:
@@ -50,6 +50,8 @@ def read_demand(text: str, names: Iterable[str]) -> Demand:
     if found:
         return max(found, key=lambda one: one[0])[1]
     ends = [text.index(sign) for sign in SIGNS if sign in text]
+    if not ends and text.strip() and not any(text.strip().startswith(name) for name in names):
+        raise UnknownName("column", text.strip(), names)
     if not ends or not text[: min(ends)].strip():
         raise BadInput(f"{text!r} is no demand: write COLUMN=VALUE, or another of {' '.join(SIGNS)} in place of =")
     raise UnknownName("column", text[: min(ends)].strip(), names)
@@ -105,11 +107,19 @@ class Shown:
             elif same := alike(part, self.words):
                 words.update(same)
             elif ".." in part and self.form is not None:
-                low, high = (side.strip() for side in part.split("..", 1))
-                spans.append((self._measured(low, demand)[0] if low else -np.inf, self._measured(high, demand)[1] if high else np.inf))
+                spans.append(self._between(part, demand))
             else:
                 spans.append(self._value(part))
         return frozenset(words), spans
+
+    def _between(self, text: str, demand: Demand) -> tuple[float, float]:
+        """The interval that LOW..HIGH names, either end perhaps open. Raises BadInput where the ends are reversed, or one is none."""
+        low, high = (side.strip() for side in text.split("..", 1))
+        start = self._measured(low, demand)[0] if low else -math.inf
+        end = self._measured(high, demand)[1] if high else math.inf
+        if start > end:
+            raise BadInput(f"{demand}: {low} is above {high}, so nothing lies between them; the lower end comes first, {high}..{low}")
+        return start, end
 
     def _gaps(self, demand: Demand) -> set[str]:
         gone = {text for text in self.words if is_missing(text)}

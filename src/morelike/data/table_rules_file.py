@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from ..core.errors import BadInput, UnknownName
 
@@ -44,7 +45,7 @@ Names = list[str]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Range(_Strict):
@@ -121,7 +122,34 @@ def read_rules(rules: Any) -> RulesFile:
     except ValidationError as error:
         # a key that is misspelt is also one that is missing
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        raise _said(where, first["loc"], first["type"], f"{first['msg']}, not {first['input']!r}") from error
+        raise _said(where, first["loc"], first["type"], f"{_wanted(first)}, not {first['input']!r}") from error
+
+
+def _wanted(error: ErrorDetails) -> str:
+    """What stands in the way of one value, in words."""
+    about = error.get("ctx", {})
+    match error["type"]:
+        case "too_short":
+            return f"it takes a list of at least {about['min_length']}"
+        case "too_long":
+            return f"it takes a list of at most {about['max_length']}"
+        case "list_type" if len(error["loc"]) == 1:
+            return f"write it with two brackets, [[{error['loc'][0]}]], and its keys below"
+        case "list_type":
+            return 'it takes a list, such as ["a", "b"]'
+        case "string_type":
+            return "it takes text in quotes"
+        case "float_type" | "float_parsing" | "finite_number":
+            return "it takes a number"
+        case "greater_than":
+            return f"it takes a number above {about['gt']:g}"
+        case "bool_type" | "bool_parsing":
+            return "it takes true or false"
+        case "literal_error":
+            return f"it takes {about['expected']}"
+        case "dict_type" | "model_type":
+            return "it takes keys and values, one a line"
+    return error["msg"]
 
 
 def _said(where: str, place: tuple[int | str, ...], kind: str, message: str) -> BadInput | UnknownName:
@@ -136,7 +164,8 @@ def _said(where: str, place: tuple[int | str, ...], kind: str, message: str) -> 
     if kind == "extra_forbidden" and section in models:
         return UnknownName(f"key in [[{section}]]{number} of {where}:", str(place[-1]), models[section].model_fields)
     key = f", {place[2]}" if len(place) > 2 else ""
-    return BadInput(f"{where}, [[{section}]]{number}{key}: " + ("it is missing." if kind == "missing" else f"{message}."))
+    head = f"[facts]{f', {place[1]}' if len(place) > 1 else ''}" if section == "facts" else f"[[{section}]]{number}{key}"
+    return BadInput(f"{where}, {head}: " + ("it is missing." if kind == "missing" else f"{message}."))
 
 
 def read_facts(facts: Any) -> Facts:
