@@ -107,12 +107,12 @@ class Shown:
             elif same := alike(part, self.words):
                 words.update(same)
             elif ".." in part and self.form is not None:
-                spans.append(self._between(part, demand))
+                spans.append(self._ends(part, demand))
             else:
                 spans.append(self._value(part))
         return frozenset(words), spans
 
-    def _between(self, text: str, demand: Demand) -> tuple[float, float]:
+    def _ends(self, text: str, demand: Demand) -> tuple[float, float]:
         """The interval that LOW..HIGH names, either end perhaps open. Raises BadInput where the ends are reversed, or one is none."""
         low, high = (side.strip() for side in text.split("..", 1))
         start = self._measured(low, demand)[0] if low else -math.inf

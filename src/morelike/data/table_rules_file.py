@@ -125,31 +125,22 @@ def read_rules(rules: Any) -> RulesFile:
         raise _said(where, first["loc"], first["type"], f"{_wanted(first)}, not {first['input']!r}") from error
 
 
+_NUMBER, _TRUTH, _KEYS = "it takes a number", "it takes true or false", "it takes keys and values, one a line"
+_WORDS = {
+    "too_short": "it takes a list of at least {min_length}", "too_long": "it takes a list of at most {max_length}",
+    "list_type": 'it takes a list, such as ["a", "b"]', "string_type": "it takes text in quotes", "literal_error": "it takes {expected}",
+    "float_type": _NUMBER, "float_parsing": _NUMBER, "finite_number": _NUMBER, "greater_than": "it takes a number above {gt:g}",
+    "bool_type": _TRUTH, "bool_parsing": _TRUTH, "dict_type": _KEYS, "model_type": _KEYS,
+}  # fmt: skip
+"""Type of a validator's error -> what the key takes."""
+
+
 def _wanted(error: ErrorDetails) -> str:
     """What stands in the way of one value, in words."""
-    about = error.get("ctx", {})
-    match error["type"]:
-        case "too_short":
-            return f"it takes a list of at least {about['min_length']}"
-        case "too_long":
-            return f"it takes a list of at most {about['max_length']}"
-        case "list_type" if len(error["loc"]) == 1:
-            return f"write it with two brackets, [[{error['loc'][0]}]], and its keys below"
-        case "list_type":
-            return 'it takes a list, such as ["a", "b"]'
-        case "string_type":
-            return "it takes text in quotes"
-        case "float_type" | "float_parsing" | "finite_number":
-            return "it takes a number"
-        case "greater_than":
-            return f"it takes a number above {about['gt']:g}"
-        case "bool_type" | "bool_parsing":
-            return "it takes true or false"
-        case "literal_error":
-            return f"it takes {about['expected']}"
-        case "dict_type" | "model_type":
-            return "it takes keys and values, one a line"
-    return error["msg"]
+    if error["type"] == "list_type" and len(error["loc"]) == 1:
+        return f"write it with two brackets, [[{error['loc'][0]}]], and its keys below"
+    words = _WORDS.get(error["type"])
+    return error["msg"] if words is None else words.format(**error.get("ctx", {}))
 
 
 def _said(where: str, place: tuple[int | str, ...], kind: str, message: str) -> BadInput | UnknownName:
