@@ -1,29 +1,35 @@
-"""Generative adversarial net: a critic learns to tell real from made, a generator to be taken for real.
+"""Generative adversarial nets: a critic learns to tell real from made, a generator to be taken for real.
 
-B batch, * the example's shape, L latent dimensions. The critic's logit is high for real.
+B batch, * the example's shape, L latent dimensions, N = B / pack views that the critic judges, W its features, K classes. Its logit is
+high for real. What the two minimise is a value of `LOSSES`; what holds the critic back is in `CriticSettings`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from ..core.abilities import Condition, Prior
-from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import UnknownName
+from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
+from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.augment import diff_augment
-from ..maths.penalty import zero_centred
+from ..maths.penalty import one_centred, zero_centred
+from .labels import classes_of, count_classes, refuses_conditions
+from .one_pass import OnePass
 
-_REACH = 3.0
-"""The latent reaches the generator so many times larger than the label's first embedding. At 1 the generator learnt one picture a
-class and stayed there (digits, 25 s: recall 0.28 against 0.65)."""
+_WATCHED = 64
+"""Real examples a step on which the critic's overfitting is read."""
+_MOST_AUGMENTED = 0.8
+"""Above, made examples take the changes over (Karras et al. 2020, arXiv:2006.06676, figure 4)."""
+_EXAMPLES_TO_ALL = 100_000
+"""Examples that the critic must see before the share of augmentation could have gone from 0 to 1 (500,000 in the paper)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,126 +39,290 @@ class AdversarialLoss:
     critic: Callable[[Tensor, Tensor], Tensor]
     """(real, made)."""
     generator: Callable[[Tensor], Tensor]
-    """(made)."""
+    """(made); where `relative`, (made - real)."""
+    relative: bool = False
+    """The generator is judged against real examples, so it sees data; the gradient penalty is paid at made examples too."""
+    middle: float | None = 0.0
+    """The logit that is neither real nor made; None where only differences mean something."""
+
+
+def _goodfellow(real: Tensor, made: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(G(z))), D the logistic function of the logit."""
+    return F.softplus(-real) + F.softplus(made)
 
 
 LOSSES: dict[str, AdversarialLoss] = {
-    # Goodfellow et al. 2014, arXiv:1406.2661, eq. 1 for the critic and the form of section 3 for the generator
-    "non-saturating": AdversarialLoss(lambda real, made: F.softplus(-real) + F.softplus(made), lambda made: F.softplus(-made)),
-}
+    # Goodfellow et al. 2014, arXiv:1406.2661, eq. 1 for both players, and the form of section 3 for the generator
+    "minimax": AdversarialLoss(_goodfellow, lambda made: -F.softplus(made)),
+    "non-saturating": AdversarialLoss(_goodfellow, lambda made: F.softplus(-made)),
+    # Mao et al. 2016, arXiv:1611.04076, eq. 9: a = 0, b = c = 1
+    "least-squares": AdversarialLoss(
+        lambda real, made: 0.5 * ((real - 1).square() + made.square()), lambda made: 0.5 * (made - 1).square(), middle=0.5
+    ),
+    # Lim, Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eq. 16 and 17
+    "hinge": AdversarialLoss(lambda real, made: F.relu(1 - real) + F.relu(1 + made), lambda made: -made),
+    # Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1
+    "wasserstein": AdversarialLoss(lambda real, made: made - real, lambda made: -made, middle=None),
+    # Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441, eq. 2 with f(t) = -log(1 + exp(-t))
+    "relativistic": AdversarialLoss(
+        lambda real, made: F.softplus(made - real), lambda lead: F.softplus(-lead), relative=True, middle=None
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class GANSettings:
-    """The loss and what keeps it stable."""
+class CriticSettings:
+    """What the critic is shown, and what holds it back. Raises BadInput for a number out of its range."""
 
-    latent: int = 64
-    loss: str = "non-saturating"
-    """A name of `LOSSES`."""
     r1: float = 0.2
     """Weight gamma of the gradient penalty on real examples, per 64 elements of a signal or picture (Karras et al. 2020,
     arXiv:2006.06676, appendix C: in proportion to their number)."""
     r1_share: float = 0.25
     """Share of the rows that pay it, weighted up so that the mean stays the same (lazily, as in Karras et al. 2020, appendix B)."""
+    penalty: float = 0.0
+    """Weight of the distance of the gradient's norm from 1, between real and made (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3)."""
+    clip: float = 0.0
+    """Largest weight of the critic after its step (Arjovsky et al. 2017, arXiv:1701.07875); 0 = any."""
+    spectral: bool = False
+    """Whether its layers are divided by their largest singular value (Miyato et al. 2018, arXiv:1802.05957)."""
     augment: float = 0.0
     """Share of the real and made examples that each kind of differentiable augmentation changes (signals, pictures, videos)."""
+    overfit: float = 0.0
+    """Mean sign of the critic's logits on real examples to which that share is led (0.6 in Karras et al. 2020, arXiv:2006.06676,
+    section 3); 0 = the share stays as it is."""
+    deviation: bool = False
+    """Whether it sees, as one more channel, how much examples of the batch differ (section 3 of Karras et al. 2018, arXiv:1710.10196,
+    after Salimans et al. 2016, arXiv:1606.03498, section 3.2; here of what it is shown, not of its features)."""
+    pack: int = 1
+    """Examples that it judges together (PacGAN: Lin et al. 2018, arXiv:1712.04086); more than 1 without conditions only."""
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("pack", 1, 1000), ("augment", 0, 1), ("overfit", 0, 1), ("r1_share", 1e-3, 1)):
+            if not least <= getattr(self, name) <= most:
+                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        for name in ("r1", "penalty", "clip"):
+            if getattr(self, name) < 0:
+                raise BadInput(f"{name} must be at least 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class GANSettings(CriticSettings):
+    """The game. Raises BadInput for a number out of its range."""
+
+    latent: int = 64
+    loss: str = "non-saturating"
+    """A name of `LOSSES`."""
+    plain: bool = False
+    """Whether the nets are MLPs whatever the data."""
+    critic_steps: int = 1
+    """Turns of the critic for one of the generator."""
+    matching: float = 0.0
+    """Weight of feature matching in the generator's loss (Salimans et al. 2016, arXiv:1606.03498, section 3.1)."""
+    auxiliary: float = 0.0
+    """Weight of naming the class (Odena et al. 2016, arXiv:1610.09585); above 0 the critic is not told it."""
     lr: float = 1e-3
     """The generator's learning rate."""
     critic_lr: float = 4e-3
     """The critic's: several times the generator's (Heusel et al. 2017, arXiv:1706.08500), or the generator finds a mean and stays there."""
 
+    def __post_init__(self) -> None:
+        CriticSettings.__post_init__(self)
+        if not 1 <= self.critic_steps <= 1000:
+            raise BadInput(f"critic_steps must be from 1 to 1000, not {self.critic_steps}")
+        for name in ("matching", "auxiliary"):
+            if getattr(self, name) < 0:
+                raise BadInput(f"{name} must be at least 0, not {getattr(self, name)}")
 
-class GAN(Generator, Prior):
-    """Radford et al. 2015, arXiv:1511.06434 (DCGAN) with the R1 penalty (Mescheder et al. 2018, arXiv:1801.04406, eq. 9).
 
-    Departures from DCGAN: the generator normalises over groups and the critic not at all, so that no example depends on its
-    neighbours, and first weights are the nets' own (without normalisation a deviation of 0.02 fades before the logit). The label
-    goes into the generator, and into the critic by projection. Where x is quantised, a hyperbolic tangent keeps it in [-1, 1].
+class GAN(OnePass):
+    """Goodfellow et al. 2014, arXiv:1406.2661, with the losses, penalties and views that came after.
+
+    As in DCGAN (Radford et al. 2015, arXiv:1511.06434) with the R1 penalty (Mescheder et al. 2018, arXiv:1801.04406, eq. 9), but the
+    generator normalises over groups and the critic not at all, so that no example depends on its neighbours (unless `deviation`, `pack`
+    or `matching` ask for it), and first weights are the nets' own (without normalisation a deviation of 0.02 fades before the logit).
+    The label goes into the generator, and into the critic by projection or, `auxiliary`, as what it must name.
+    Departures of `wgan` and `wgan-gp`: Adam with beta of 0.5 and 0.99 for both.
     """
 
     Settings = GANSettings
     settings: GANSettings
+    share: Tensor
+    """() float32: the share of augmentation, where it is led."""
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
-        if self.settings.loss not in LOSSES:
-            raise UnknownName("adversarial loss", self.settings.loss, LOSSES)
-        self.adversarial = LOSSES[self.settings.loss]
-        self.latent = Array((self.settings.latent,))
-        self.bounded = isinstance(spec, Array) and spec.bin > 0
-        self.gamma = self.settings.r1 * (elements(spec) / 64 if spatial(spec) else 1.0)
-        self.augment = self.settings.augment if spatial(spec) else 0.0
-
-    @classmethod
-    def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
-        return None if isinstance(spec, Array) else "this GAN makes real-valued arrays, not ids or mixed rows"
+        own = self.settings
+        _check(own, conditions)
+        self.adversarial = LOSSES[own.loss]
+        self.gamma = own.r1 * (elements(spec) / 64 if spatial(spec) else 1.0)
+        self.augments = spatial(spec) and own.augment + own.overfit > 0
+        self.register_buffer("share", torch.tensor(own.augment), persistent=own.overfit > 0)
+        self.classes = count_classes(conditions) if own.auxiliary else 0
+        critic: Any = self.nets["critic"]
+        self.names = nn.Linear(critic.width, self.classes) if self.classes else None
+        if own.spectral:
+            for layer in critic.modules():
+                if isinstance(layer, (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+                    spectral_norm(layer)
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: GANSettings) -> dict[str, Net]:
+        first, *rest = spec.shape
+        seen = Array((first * settings.pack + settings.deviation, *rest))
+        kind = {"kind": "mlp"} if settings.plain else {}
         return {
-            "critic": Net("critic", spec, Array((1,))),
-            "generator": Net("decoder", Array((settings.latent,)), spec),
+            "critic": Net("critic", seen, Array((1,)), kind, told=not settings.auxiliary),
+            "generator": Net("decoder", Array((settings.latent,)), spec, kind),
         }
 
     def players(self) -> list[Player | Learner]:
-        optim = Optim("adam", lr=self.settings.lr, betas=(0.5, 0.99), schedule="cosine", clip=0.0)
-        quick = replace(optim, lr=self.settings.critic_lr)
-        critic, generator = (list(self.nets[name].parameters()) for name in ("critic", "generator"))
+        own = self.settings
+        optim = Optim("adam", lr=own.lr, betas=(0.5, 0.99), schedule="cosine", clip=0.0)
+        quick = replace(optim, lr=own.critic_lr)
+        critic = [*self.nets["critic"].parameters(), *(self.names.parameters() if self.names is not None else ())]
+        coupled, compares = own.deviation or own.pack > 1, self.adversarial.relative or own.matching > 0
+        after = self._after if own.clip or own.overfit else None
         return [
-            Player("critic", critic, self._critic_loss, optim=quick),
-            Player("generator", generator, self._generator_loss, sees_data=False, optim=optim),
-        ]
+            Player("critic", critic, self._critic_loss, coupled=coupled, optim=quick, after=after),
+            Player(
+                "generator", list(self.nets["generator"].parameters()), self._generator_loss, every=own.critic_steps,
+                sees_data=compares, coupled=coupled or own.matching > 0, optim=optim,
+            ),
+        ]  # fmt: skip
 
-    def _make(self, z: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        x = self.nets["generator"](_REACH * z, condition, given).float()
-        return torch.tanh(x) if self.bounded else x
+    # what the critic sees and says
 
-    def _view(self, x: Tensor, noise: Noise) -> Tensor:
-        """What the critic sees of x."""
-        return diff_augment(x, noise, self.augment) if self.augment else x
+    def _shown(self, x: Tensor, noise: Noise) -> Tensor:
+        """(N,*) what the critic judges of x (B,*): changed at random, packed, and with its deviation, as the settings say."""
+        if self.augments:
+            x = diff_augment(x, noise, self.share)
+        if self.settings.pack > 1:
+            x = packed(x, self.settings.pack)
+        return with_deviation(x) if self.settings.deviation else x
+
+    def _judge(self, shown: Tensor, batch: Batch) -> Tensor:
+        """(N,) logits."""
+        logit: Tensor = self.nets["critic"](shown, batch.condition, batch.given).float()
+        return logit
+
+    def _features(self, shown: Tensor, batch: Batch) -> Tensor:
+        """(N,W) what the critic reads its logit from."""
+        critic: Any = self.nets["critic"]
+        features: Tensor = critic.embed(shown, batch.condition, batch.given).float()
+        return features
+
+    def _misnamed(self, shown: Tensor, batch: Batch) -> Tensor:
+        """(B,) nats of the classes, 0 where none is given."""
+        assert self.names is not None
+        target = classes_of(self.conditions, batch.condition, batch.size, batch.given)
+        return F.cross_entropy(self.names(self._features(shown, batch)).float(), target, ignore_index=self.classes, reduction="none")
+
+    def _each(self, values: Tensor, batch: Batch) -> Tensor:
+        """(B,) of the views' values (N,): each example's are its pack's."""
+        return values.repeat_interleave(self.settings.pack)[: batch.size] if self.settings.pack > 1 else values
+
+    # the game
 
     def _critic_loss(self, batch: Batch) -> Terms:
         with torch.no_grad():
-            made = self._make(self.prior(batch.noise), batch.condition, batch.given)
-            views = torch.cat((self._view(batch.data, batch.noise.under("real")), self._view(made, batch.noise.under("made"))))
+            drawn = self.make(self.prior(batch.noise), batch.condition, batch.given)
+            real, made = self._shown(batch.data, batch.noise.under("real")), self._shown(drawn, batch.noise.under("made"))
         condition = {name: torch.cat((value, value)) for name, value in batch.condition.items()}
         given = {name: torch.cat((flag, flag)) for name, flag in batch.given.items()}
         # one pass over both halves: nothing in the critic mixes examples
-        real_logit, made_logit = self.nets["critic"](views, condition, given).float().chunk(2)
-        penalty = self._penalty(views[: batch.size], batch)
+        real_logit, made_logit = self._judge(torch.cat((real, made)), replace(batch, condition=condition, given=given)).chunk(2)
+        penalty = self._penalty(real, made, batch)
         loss = self.adversarial.critic(real_logit, made_logit) + self.gamma / 2 * penalty
-        return {
+        if self.settings.penalty:
+            between = torch.lerp(real, made, batch.noise.uniform([1] * (real.dim() - 1), "between")[: len(real)])
+            loss = loss + self.settings.penalty * one_centred(lambda x: self._judge(x, batch), between)
+        if self.settings.auxiliary:
+            loss = loss + self.settings.auxiliary * (self._misnamed(real, batch) + self._misnamed(made, batch))
+        middle = self.adversarial.middle
+        terms = {
             "loss": loss,
-            "real-accuracy": (real_logit.detach() > 0).float(),
-            "fake-accuracy": (made_logit.detach() < 0).float(),
+            "real-accuracy": (real_logit > (made_logit if middle is None else middle)).float(),
+            "fake-accuracy": (made_logit < (real_logit if middle is None else middle)).float(),
             "real-logit": real_logit.detach(),
             "fake-logit": made_logit.detach(),
             "gradient-penalty": penalty.detach(),
         }
+        return {name: self._each(value, batch) for name, value in terms.items()}
 
-    def _penalty(self, real: Tensor, batch: Batch) -> Tensor:
-        """(B,): the squared norm of the critic's gradient at real examples, over the rows drawn to pay and divided by their share."""
+    def _penalty(self, real: Tensor, made: Tensor, batch: Batch) -> Tensor:
+        """(N,): the squared norm of the critic's gradient at real examples (relativistic: and at made ones), over the rows drawn to pay
+        and divided by their share."""
         share = self.settings.r1_share
-        rows = torch.nonzero(batch.noise.uniform((), "penalty") < share)[:, 0]
-        penalty = torch.zeros(batch.size, device=real.device)
+        rows = torch.nonzero(batch.noise.uniform((), "penalty")[: len(real)] < share)[:, 0]
+        penalty = torch.zeros(len(real), device=real.device)
         if not self.gamma or not len(rows):
             return penalty
-        condition, given = ({name: value[rows] for name, value in told.items()} for told in (batch.condition, batch.given))
-        return penalty.index_copy(0, rows, zero_centred(lambda x: self.nets["critic"](x, condition, given), real[rows]) / share)
+        own = batch[rows]
+        found = zero_centred(lambda x: self._judge(x, own), real[rows])
+        if self.adversarial.relative:
+            found = found + zero_centred(lambda x: self._judge(x, own), made[rows])
+        return penalty.index_copy(0, rows, found / share)
 
     def _generator_loss(self, batch: Batch) -> Terms:
-        made = self._make(self.prior(batch.noise), batch.condition, batch.given)
-        logit = self.nets["critic"](self._view(made, batch.noise.under("made")), batch.condition, batch.given).float()
-        return {"loss": self.adversarial.generator(logit)}
+        drawn = self.make(self.prior(batch.noise), batch.condition, batch.given)
+        made = self._shown(drawn, batch.noise.under("made"))
+        logit = self._judge(made, batch)
+        real = None if batch.x is None else self._shown(batch.x, batch.noise.under("real"))
+        if self.adversarial.relative and real is not None:
+            with torch.no_grad():
+                aim = self._judge(real, batch)
+            logit = logit - aim
+        loss = self.adversarial.generator(logit)
+        if self.settings.matching and real is not None:
+            loss = loss + self.settings.matching * self._mismatch(made, real, batch)
+        if self.settings.auxiliary:
+            loss = loss + self.settings.auxiliary * self._misnamed(made, batch)
+        return {"loss": self._each(loss, batch)}
 
-    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """One step; there are no dials."""
-        return self.decode(self.prior(noise), condition)
+    def _mismatch(self, made: Tensor, real: Tensor, batch: Batch) -> Tensor:
+        """() squared distance of the mean features, a feature (Salimans et al. 2016, section 3.1)."""
+        with torch.no_grad():
+            aim = self._features(real, batch).mean(0)
+        return (self._features(made, batch).mean(0) - aim).square().mean()
+
+    def _after(self, batch: Batch) -> None:
+        """After the critic's step: its weights within bounds, and the share of augmentation led by how far it overfits."""
+        clip, target = self.settings.clip, self.settings.overfit
+        if clip:
+            for parameter in self.nets["critic"].parameters():
+                parameter.clamp_(-clip, clip)
+        if target:
+            few = batch[:_WATCHED]
+            logit = self._judge(self._shown(few.data, few.noise.under("real")), few)
+            overfit = (logit - (self.adversarial.middle or 0.0)).sign().mean()
+            step = (overfit - target).sign() * (batch.size / _EXAMPLES_TO_ALL)
+            self.share.add_(step).clamp_(0.0, _MOST_AUGMENTED)
 
     def prior(self, noise: Noise) -> Tensor:
         """(noise.size, L), unit Gaussian."""
         return noise.normal(self.latent.shape, "prior")
 
-    def decode(self, z: Tensor, condition: Condition = None) -> Tensor:
-        """(B,*) from (B,L)."""
-        return self._make(z, *all_given(condition))
+
+def _check(settings: GANSettings, conditions: Conditions) -> None:
+    """Raises UnknownName for an unknown loss, BadInput for settings that don't go together."""
+    if settings.loss not in LOSSES:
+        raise UnknownName("adversarial loss", settings.loss, LOSSES)
+    if settings.pack > 1 and conditions:
+        raise BadInput("a pack holds examples of several conditions, which its critic can't be told: use --condition none, or pack=1")
+    if settings.overfit and LOSSES[settings.loss].middle is None:
+        raise BadInput(f"overfit reads the sign of logits, which means nothing for loss={settings.loss}: use another loss, or augment")
+    if settings.auxiliary and (not conditions or refuses_conditions(conditions)):
+        raise BadInput("auxiliary asks the critic to name a class, so there must be one class label as the only condition")
+
+
+def packed(x: Tensor, size: int) -> Tensor:
+    """(ceil(B/size), size*C,*) from (B,C,*): so many examples side by side; the last pack begins again with the first ones."""
+    rows = torch.arange(-(-len(x) // size) * size, device=x.device) % len(x)
+    return x[rows].reshape(-1, size * x.shape[1], *x.shape[2:])
+
+
+def with_deviation(x: Tensor) -> Tensor:
+    """(B,C+1,*) from (B,C,*): one more channel holds the mean over elements of their standard deviation over the batch."""
+    # a root has no derivative at 0
+    spread = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
+    return torch.cat((x, spread.expand(len(x), 1, *x.shape[2:])), 1)

@@ -62,7 +62,7 @@ def _column(values: Tensor, x: Tensor) -> Tensor:
     return values.view(-1, *[1] * (x.dim() - 1)).to(x.dtype)
 
 
-def diff_augment(x: Tensor, noise: Noise, share: float = 1.0) -> Tensor:
+def diff_augment(x: Tensor, noise: Noise, share: float | Tensor = 1.0) -> Tensor:
     """Colour, translation and cutout in the paper's order and strengths; each happens to `share` of the examples.
 
     Below a share of about 0.8 the made examples don't take over the changes (Karras et al. 2020, arXiv:2006.06676, figure 4).

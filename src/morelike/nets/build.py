@@ -122,9 +122,20 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
 class _Logit(nn.Module):
     """A critic's (B,1) as (B,)."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: Any) -> None:
         super().__init__()
         self.net = net
+
+    @property
+    def width(self) -> int:
+        """Of `embed`."""
+        width: int = self.net.width
+        return width
+
+    def embed(self, *inputs: Any) -> torch.Tensor:
+        """(B, width): what the logit is read from, where the net is an MLP."""
+        out: torch.Tensor = self.net.embed(*inputs)
+        return out
 
     def forward(self, *inputs: Any) -> torch.Tensor:
         out: torch.Tensor = self.net(*inputs)

@@ -80,10 +80,16 @@ class Critic(nn.Module):
         self.features = nn.Sequential(*layers)
         flat = width[-1] * math.prod(-(-size // self.multiple) for size in sizes)
         self.hidden = nn.Sequential(nn.Linear(flat, 128), nn.LeakyReLU(0.2))
+        self.width = 128
         self.logit, self.condition = nn.Linear(128, 1), ConditionEncoder(conditions, 128)
 
+    def embed(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        """(B, width): what the logit is read from; the conditions come in later."""
+        h: Tensor = self.hidden(self.features(_fast_layout(pad_to(x, self.multiple))).flatten(1))
+        return h
+
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        h = self.hidden(self.features(_fast_layout(pad_to(x, self.multiple))).flatten(1))
+        h = self.embed(x, condition, given)
         logit: Tensor = self.logit(h)[:, 0]
         vector = self.condition(condition, given, x.shape[0])
         return logit if vector is None else logit + (vector * h).sum(1) / math.sqrt(h.shape[1])

@@ -33,7 +33,7 @@ class MLP(nn.Module):
     def __init__(self, inputs: Spec, output: Spec, conditions: Conditions, settings: MLPSettings, timed: bool = False) -> None:
         super().__init__()
         self.shape = output.shape
-        width = settings.width
+        self.width = width = settings.width
         self.condition = ConditionEncoder(conditions, width)
         self.time = FourierTime(width) if timed else None
         self.first = nn.Linear(elements(inputs), width)
@@ -42,7 +42,8 @@ class MLP(nn.Module):
             layers += [_ACTIVATIONS[settings.activation](), Dropout(settings.dropout), nn.Linear(width, width)]
         self.rest = nn.Sequential(*layers, _ACTIVATIONS[settings.activation](), nn.Linear(width, elements(output)))
 
-    def forward(self, x: Tensor, *rest: Tensor | Mapping[str, Tensor]) -> Tensor:
+    def embed(self, x: Tensor, *rest: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """(B, width): what the last layer reads; takes what `forward` takes."""
         *time, condition, given = rest
         h = self.first(x.flatten(1))
         if self.time is not None and isinstance(time[0], Tensor):
@@ -50,7 +51,11 @@ class MLP(nn.Module):
         vector = self.condition(condition, given, x.shape[0])
         if vector is not None:
             h = h + vector
-        out: Tensor = self.rest(h)
+        features: Tensor = self.rest[:-1](h)
+        return features
+
+    def forward(self, x: Tensor, *rest: Tensor | Mapping[str, Tensor]) -> Tensor:
+        out: Tensor = self.rest[-1](self.embed(x, *rest))
         return out.view(-1, *self.shape)
 
 
