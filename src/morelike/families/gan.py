@@ -84,7 +84,8 @@ class CriticSettings:
     clip: float = 0.0
     """Largest weight of the critic after its step (Arjovsky et al. 2017, arXiv:1701.07875); 0 = any."""
     spectral: bool = False
-    """Whether its layers are divided by their largest singular value (Miyato et al. 2018, arXiv:1802.05957)."""
+    """Whether its layers are divided by their largest singular value (Miyato et al. 2018, arXiv:1802.05957); embedded conditions are
+    not, or classes are hardly heard."""
     augment: float = 0.0
     """Share of the real and made examples that each kind of differentiable augmentation changes (signals, pictures, videos)."""
     overfit: float = 0.0
@@ -162,7 +163,7 @@ class GAN(OnePass):
         self.names = nn.Linear(critic.width, self.classes) if self.classes else None
         if own.spectral:
             for layer in critic.modules():
-                if isinstance(layer, (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+                if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
                     spectral_norm(layer)
 
     @classmethod
