@@ -219,12 +219,12 @@ def test_an_auxiliary_critic_learns_to_name_classes_that_it_is_not_told() -> Non
     batch = Batch(x, batch.noise, batch.condition, batch.given)
     other = Batch(x, batch.noise, {"label": (batch.condition["label"] + 1) % 3}, batch.given)
     torch.testing.assert_close(model._judge(x, batch), model._judge(x, other))
-    before = float(model._misnamed(x, batch).mean())
+    before = float(model._misnamed(x, batch).mean().detach())
     for _ in range(40):
         turn(model, critic, batch, rate=0.1)
-    assert float(model._misnamed(x, batch).mean()) < 0.5 * before
+    assert float(model._misnamed(x, batch).mean().detach()) < 0.5 * before
     hidden = Batch(x, batch.noise, batch.condition, {"label": torch.zeros(60, dtype=torch.bool)})
-    assert float(model._misnamed(x, hidden).abs().max()) == 0
+    assert float(model._misnamed(x, hidden).abs().max().detach()) == 0
 
 
 @pytest.mark.parametrize(
