@@ -67,7 +67,7 @@ class Latent(Generator, Prior, Encodes):
         numbers = self.latent.shape if isinstance(self.latent, Array) else (0,)
         self.register_buffer("shift", torch.zeros(numbers))
         self.register_buffer("scale", torch.ones(()))
-        self.register_buffer("seen", torch.zeros(3))
+        self.register_buffer("seen", torch.zeros(2))
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
