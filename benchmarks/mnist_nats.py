@@ -30,17 +30,17 @@ from morelike.house.recipe import parse_value
 
 NET = {"kind": "mlp", "activation": "tanh", "width": 200, "depth": 2, "dropout": 0.0}
 SETTINGS = {
-    "codec.binarise": True, "latent": 50, "temperature": 1.0, "warmup": 0.0, "averaging": 0.0, "precision": "bf16", "batch": 400,
-    "lr": 0.008,
+    "codec.binarise": True, "latent": 50, "temperature": 1.0, "warmup": 0.0, "precision": "bf16", "batch": 400, "lr": 0.003,
     **{f"nets.{net}.{key}": value for net in ("encoder", "decoder") for key, value in NET.items()},
 }  # fmt: skip
+OWN = {"iwae": {"plain": 0.75, "batch": 200, "lr": 0.0025}}
 BATCH = 200
 
 
 def train(name: str, options: argparse.Namespace) -> Path:
     """The folder of the trained package."""
     pairs = (pair.split("=", 1) for pair in options.pairs)
-    settings = SETTINGS | {"threads": options.threads} | {key: parse_value(text) for key, text in pairs}
+    settings = SETTINGS | OWN.get(name, {}) | {"threads": options.threads} | {key: parse_value(text) for key, text in pairs}
     began, busy = time.perf_counter(), time.process_time()
     morelike.train("mnist", name, minutes=options.minutes, seed=options.seed, out=options.out, judge=False, condition="none", **settings)
     print(f"{time.perf_counter() - began:.0f} s with the probe, {time.process_time() - busy:.0f} s of the processor")

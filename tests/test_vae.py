@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from morelike.core.contract import Batch
+from morelike.core.contract import Batch, Player, Terms
 from morelike.core.errors import BadInput, Refused, UnknownName
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Spec, class_label
@@ -103,6 +103,23 @@ def black_and_white(n: int) -> Batch:
     return Batch((Noise(3, n).uniform(BINARY.shape) < 0.3).float() * 2 - 1, Noise(4, n), progress=0.5)
 
 
+def loss_of(model: VAE, batch: Batch) -> Terms:
+    *_, last = model.players()
+    assert isinstance(last, Player)
+    return last.loss(batch)
+
+
+def test_the_bound_of_one_sample_may_come_first() -> None:
+    batch, alone = black_and_white(5), small(BINARY)
+    first, second = small(BINARY, samples=5, plain=0.75).players()
+    assert isinstance(first, Player)
+    assert isinstance(second, Player)
+    assert (first.during, second.during) == ((0.0, 0.75), (0.75, 1.0))
+    torch.testing.assert_close(first.loss(batch)["loss"], loss_of(alone, batch)["loss"])
+    torch.testing.assert_close(second.loss(batch)["loss"], loss_of(small(BINARY, samples=5), batch)["loss"])
+    assert [len(small(BINARY, samples=5, plain=share).players()) for share in (0.0, 1.0)] == [1, 1]
+
+
 @pytest.mark.parametrize("samples", [2, 5])
 def test_the_gradient_of_iwae_is_that_of_its_definition(samples: int) -> None:
     model, batch = small(BINARY, samples=samples), black_and_white(7)
@@ -115,7 +132,7 @@ def test_the_gradient_of_iwae_is_that_of_its_definition(samples: int) -> None:
         fit = bernoulli(batch.data, model.nets["decoder"](z, {}, {}) + 2 * torch.atanh(model.centre)).sum((1, 2, 3))
         terms.append(fit + gaussian(z, zero, zero).sum(1) - gaussian(z, mean, log_variance / 2).sum(1))
     loss = math.log(samples) - torch.stack(terms).logsumexp(0)
-    told = model._loss(batch)["loss"]
+    told = loss_of(model, batch)["loss"]
     torch.testing.assert_close(told * 16, loss)
     for own, other in zip(gradients(model, told.mean() * 16), gradients(model, loss.mean()), strict=True):
         torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
@@ -123,10 +140,10 @@ def test_the_gradient_of_iwae_is_that_of_its_definition(samples: int) -> None:
 
 def test_beta_weighs_the_divergence() -> None:
     batch = black_and_white(5)
-    plain, pressed = small(BINARY)._loss(batch), small(BINARY, beta=4.0)._loss(batch)
+    plain, pressed = loss_of(small(BINARY), batch), loss_of(small(BINARY, beta=4.0), batch)
     torch.testing.assert_close(pressed["loss"] - plain["loss"], 3 * plain["kl"] / 16)
     # the same holds where the bound has several samples, though not in the mean of the logarithm
-    several = small(BINARY, beta=0.0, samples=3)._loss(batch)
+    several = loss_of(small(BINARY, beta=0.0, samples=3), batch)
     assert bool((several["loss"] * 16 <= several["reconstruction"] + 1e-5).all())
 
 
@@ -173,11 +190,11 @@ def test_every_decoder_learns_and_draws_what_it_may(spec: Array, decoder: str) -
     assert x.shape == (64, *spec.shape)
     if spec.bin:
         assert torch.allclose((x + 1) / spec.bin, torch.round((x + 1) / spec.bin), atol=1e-4)
-    before = float(model._loss(batch)["loss"].mean().detach())
+    before = float(loss_of(model, batch)["loss"].mean().detach())
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(80):
         optimiser.zero_grad()
-        loss = model._loss(Batch(x, Noise(1, 64).under(step), progress=1.0))["loss"].mean()
+        loss = loss_of(model, Batch(x, Noise(1, 64).under(step), progress=1.0))["loss"].mean()
         loss.backward()
         optimiser.step()
     assert float(loss.detach()) < before - 0.01

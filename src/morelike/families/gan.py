@@ -6,6 +6,7 @@ high for real. What the two minimise is a value of `LOSSES`; what holds the crit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -290,8 +291,10 @@ class GAN(OnePass):
         """After the critic's step: its weights within bounds, and the share of augmentation led by how far it overfits."""
         clip, target = self.settings.clip, self.settings.overfit
         if clip:
-            for parameter in self.nets["critic"].parameters():
-                parameter.clamp_(-clip, clip)
+            for layer in self.nets["critic"].modules():
+                for parameter in layer.parameters(recurse=False):
+                    most = clip / math.sqrt(fan_in(layer))
+                    parameter.clamp_(-most, most)
         if target:
             few = batch[:_WATCHED]
             logit = self._judge(self._shown(few.data, few.noise.under("real")), few)
@@ -302,6 +305,12 @@ class GAN(OnePass):
     def prior(self, noise: Noise) -> Tensor:
         """(noise.size, L), unit Gaussian."""
         return noise.normal(self.latent.shape, "prior")
+
+
+def fan_in(layer: nn.Module) -> int:
+    """How many numbers each output of a layer is a sum of; 1 where it is a table."""
+    weight = getattr(layer, "weight", None)
+    return 1 if weight is None or isinstance(layer, nn.Embedding) else weight[0].numel()
 
 
 def _check(settings: GANSettings, conditions: Conditions) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -50,6 +51,8 @@ class VAESettings:
     """Weight of the divergence (Higgins et al. 2017): above 1, latents are fewer and less entangled, reconstructions poorer."""
     samples: int = 1
     """K of the importance-weighted bound that is trained (Burda et al. 2015, arXiv:1509.00519, eq. 8); 1 = the plain bound."""
+    plain: float = 0.0
+    """Share of the steps that train the bound of one sample, before that of `samples`: several times as many examples a second."""
     warmup: float = 0.1
     """Share of the run over which the divergence comes in (Sønderby et al. 2016, section 2.3): fewer idle latents."""
     temperature: float = 0.5
@@ -68,7 +71,7 @@ class VAESettings:
             raise UnknownName("decoder", self.decoder, _DECODERS)
         if self.samples < 1 or self.draws < 1:
             raise BadInput("an importance-weighted bound takes at least one sample: set `samples` and `draws` to 1 or more")
-        for name, least, most in (("latent", 0, 1 << 16), ("beta", 0, 1e6), ("warmup", 0, 1), ("temperature", 0, 100)):
+        for name, least, most in (("latent", 0, 1 << 16), ("beta", 0, 1e6), ("plain", 0, 1), ("warmup", 0, 1), ("temperature", 0, 100)):
             if not least <= getattr(self, name) <= most:
                 raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
 
@@ -110,8 +113,17 @@ class VAE(Generator, Density, Prior, Encodes):
         return {"encoder": Net("encoder", spec, Array((2 * size,)), drop), "decoder": Net("decoder", Array((size,)), output)}
 
     def players(self) -> list[Player | Learner]:
-        after = self._count if self.decoder == "bernoulli" else None
-        return [Player("autoencoder", list(self.parameters()), self._loss, optim=Optim("adam", lr=self.settings.lr), after=after)]
+        optim, plain = Optim("adam", lr=self.settings.lr), self.settings.plain
+        player = Player(
+            "autoencoder", list(self.parameters()), partial(self._loss, samples=self.settings.samples),
+            optim=optim, after=self._count if self.decoder == "bernoulli" else None, during=(plain, 1.0),
+        )  # fmt: skip
+        if not plain:
+            return [player]
+        before = replace(
+            player, name="one-sample", loss=partial(self._loss, samples=1), during=(0.0, plain), optim=replace(optim, schedule="constant")
+        )
+        return [before, player] if plain < 1 else [before]
 
     def _count(self, batch: Batch) -> None:
         """The mean of the data so far: the encoder sees what differs from it, and the decoder starts from it. Black and white pictures are
@@ -146,20 +158,20 @@ class VAE(Generator, Density, Prior, Encodes):
                 each = gaussian_mass(x, mean, log_scale, self.step) if self.step else gaussian(x, mean, log_scale)
         return each.flatten(-len(self.spec.shape)).sum(-1)
 
-    def _loss(self, batch: Batch) -> Terms:
+    def _loss(self, batch: Batch, samples: int) -> Terms:
         weight = min(1.0, batch.progress / self.settings.warmup) if self.settings.warmup else 1.0
         weight *= self.settings.beta
         posterior = self._posterior(batch.data, batch.condition, batch.given)
-        if self.settings.samples == 1:
+        if samples == 1:
             mean, log_variance = posterior
             z = mean + torch.exp(0.5 * log_variance) * batch.noise.normal(self.latent.shape, "posterior")
             reconstruction = -self._log_likelihood(batch.data, *self._output(z, batch.condition, batch.given))
             divergence = unit_gaussian_divergence(mean, log_variance).sum(1)
             loss = reconstruction + weight * divergence
         else:
-            unit = batch.noise.normal((self.settings.samples, *self.latent.shape), "posterior")
+            unit = batch.noise.normal((samples, *self.latent.shape), "posterior")
             fit, apart = self._weights(batch.data, posterior, unit, batch.condition, batch.given)
-            loss = math.log(self.settings.samples) - (fit - weight * apart).logsumexp(1)
+            loss = math.log(samples) - (fit - weight * apart).logsumexp(1)
             reconstruction, divergence = -fit.mean(1), apart.mean(1)
         # per element, so that one clipping norm suits every size
         return {"loss": loss / elements(self.spec), "reconstruction": reconstruction.detach(), "kl": divergence.detach()}
