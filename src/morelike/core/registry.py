@@ -104,7 +104,7 @@ _FAMILIES = [
          "Lim, Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957", settings={"loss": "hinge", "spectral": True, "r1": 0.0}),
     Line("wgan", "morelike.families.gan:GAN", "a Wasserstein GAN: the critic's weights are clipped",
          "Arjovsky et al. 2017, arXiv:1701.07875",
-         settings={"loss": "wasserstein", "clip": 0.1, "r1": 0.0, "critic_steps": 3, "critic_lr": 1e-3}),
+         settings={"loss": "wasserstein", "clip": 0.7, "r1": 0.0, "critic_steps": 2, "critic_lr": 2.5e-4}),
     Line("wgan-gp", "morelike.families.gan:GAN", "a Wasserstein GAN: the critic's gradient is led to norm 1",
          "Gulrajani et al. 2017, arXiv:1704.00028",
          settings={"loss": "wasserstein", "penalty": 10.0, "r1": 0.0, "critic_steps": 3, "critic_lr": 1e-3}),

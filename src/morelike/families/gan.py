@@ -83,7 +83,8 @@ class CriticSettings:
     penalty: float = 0.0
     """Weight of the distance of the gradient's norm from 1, between real and made (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3)."""
     clip: float = 0.0
-    """Largest weight of the critic after its step (Arjovsky et al. 2017, arXiv:1701.07875); 0 = any."""
+    """Largest weight of the critic after its step (Arjovsky et al. 2017, arXiv:1701.07875), over the root of the numbers that an output of
+    the layer sums, so that no layer fades or explodes; 0 = any."""
     spectral: bool = False
     """Whether its layers are divided by their largest singular value (Miyato et al. 2018, arXiv:1802.05957); embedded conditions are
     not, or classes are hardly heard."""
