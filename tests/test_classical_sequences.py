@@ -20,6 +20,7 @@ from torch import Tensor
 
 from morelike.core import registry
 from morelike.core.contract import Batch, Generator, Learner
+from morelike.core.errors import BadInput
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Conditions, Tokens, class_label, live
 from morelike.families.hmm import HMM
@@ -169,7 +170,7 @@ def test_refusals() -> None:
     assert NGram.refuses(Tokens((9,), 5), LABELLED) is None
     assert HMM.refuses(Tokens((9,), 5), LABELLED) is None
     assert "label" in str(ContextMixing.refuses(Tokens((9,), 5), LABELLED))
-    with pytest.raises(ValueError, match="orders"):
+    with pytest.raises(BadInput, match="orders"):
         make("ngram", Tokens((9,), 5), orders=-1)
 
 

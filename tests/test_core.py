@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
 from morelike.core import registry
-from morelike.core.errors import UnknownName
+from morelike.core.errors import BadInput, UnknownName
 from morelike.core.noise import Noise, _mix, _mix_array
+from morelike.core.settings import build_settings
 from morelike.core.spec import Array, Field, Row, Tokens, elements, lift, live, spec_from_json, spec_to_json
 
 
@@ -145,6 +147,35 @@ def test_every_registry_line_loads_and_says_what_it_is() -> None:
         assert kind.load().kind == registry.kind(kind.load().kind).name  # type: ignore[attr-defined]
         assert kind.load() is registry.kind(kind.load().kind).load()  # type: ignore[attr-defined]
         assert kind.default in registry.FAMILIES
+
+
+_ZERO = {"latent", "halvings", "code", "categories", "continuous", "full", "steps", "orders", "top_k", "features"}
+"""Counts of which 0 means something: a default of the family's own, or none."""
+
+
+def test_every_number_of_a_family_has_a_range() -> None:
+    for line in registry.FAMILIES.values():
+        settings = line.load().Settings  # type: ignore[attr-defined]
+        for f in dataclasses.fields(settings):
+            value = getattr(settings(), f.name)
+            if isinstance(value, bool | str) or not isinstance(value, int | float) or f.name.endswith("lr") or f.name in _ZERO:
+                continue  # learning rates are checked for all families together, by `build`
+            with pytest.raises(BadInput, match=f"{f.name}"):
+                settings(**{f.name: 0 if isinstance(value, int) else -1000.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "sentence"),
+    [
+        ("gmm", "components", 0, "components must be from 1 to 4,096, not 0"),
+        ("pca", "rank", 0, "rank must be from 1 to 65,536, not 0"),
+        ("masked", "draws", 0, "draws must be at least 1, not 0"),
+        ("wgan-gp", "penalty", -1.0, "penalty must be from 0 to 1,000,000, not -1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_in_a_sentence(name: str, key: str, value: float, sentence: str) -> None:
+    with pytest.raises(BadInput, match=f"^{sentence}$"):
+        build_settings(registry.family(name).load(), {key: value})
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:

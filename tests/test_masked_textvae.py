@@ -387,7 +387,7 @@ def test_dials_and_conditions_reach_the_decoder() -> None:
 def test_text_vae_refuses_what_it_cannot_use(writer: TextVAE) -> None:
     with pytest.raises(BadInput, match="pass `noise`"):
         writer.log_prob(sentences(2))
-    with pytest.raises(BadInput, match="word_dropout must lie between"):
+    with pytest.raises(BadInput, match="word_dropout must be from 0 to 1"):
         TextVAE.Settings(word_dropout=1.5)
     with pytest.raises(BadInput, match="temperature must be a number"):
         writer.sample(noise=Noise(0, 2), temperature=-1.0)

@@ -78,5 +78,5 @@ def test_a_small_world_is_learnt() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(BadInput, match="steps must be from 1 to 10000"):
+    with pytest.raises(BadInput, match="steps must be from 1 to 10,000"):
         TableDiffusionSettings(steps=0)

@@ -23,6 +23,15 @@ def build_settings(family: type, values: Mapping[str, Any], what: str = "setting
     return family.Settings(**found)  # type: ignore[attr-defined]
 
 
+def check_ranges(settings: object, /, **ranges: tuple[float, float]) -> None:
+    """Raises BadInput for the first attribute of `settings` outside its (least, most); most may be infinite."""
+    for name, (least, most) in ranges.items():
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            allowed = f"at least {least:,.10g}" if most == math.inf else f"from {least:,.10g} to {most:,.10g}"
+            raise BadInput(f"{name} must be {allowed}, not {value:,.10g}")
+
+
 _KINDS = {int: "a whole number", float: "a number", str: "a word", bool: "true or false,", tuple: "a list", dict: "a table"}
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, spatial
 from ..maths.penalty import zero_centred
 from .labels import classes_of, count_classes
@@ -38,9 +38,7 @@ class AutoencoderSettings:
     lr: float = 2e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("latent", 0, 1 << 16), ("noise", 0, 100), ("sparse", 0, 1e6)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(0, 1 << 16), noise=(0, 100), sparse=(0, 1e6))
 
 
 class Autoencoder(Generator, Encodes):
@@ -147,9 +145,7 @@ class AdversarialAutoencoderSettings:
     lr: float = 2e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("latent", 0, 1 << 16), ("weight", 0, 1e6), ("r1", 0, 1e6)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(0, 1 << 16), weight=(0, 1e6), r1=(0, 1e6))
 
 
 class AdversarialAutoencoder(Generator, Prior, Encodes):

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec, Tokens, elements, live, quotable, sequential
 from ..maths.decoding import Dials
 from .sequences import IdById, nats_of, next_of
@@ -45,6 +46,10 @@ class AutoregressiveSettings(Dials):
     lr: float = 0.0
     """Learning rate; 0 = 0.01 for the transformer's Muon, 0.002 for the recurrent nets' AdamW."""
 
+    def __post_init__(self) -> None:
+        Dials.__post_init__(self)
+        check_ranges(self, dropout=(0, 0.99), smoothing=(0, 0.99), renaming=(0, 0.99))
+
 
 class Autoregressive(IdById):
     """Exact likelihood; draws id by id with the net's state kept."""
@@ -55,8 +60,6 @@ class Autoregressive(IdById):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         own = self.settings
-        if not (0 <= own.dropout < 1 and 0 <= own.smoothing < 1 and 0 <= own.renaming < 1):
-            raise ValueError("dropout, smoothing and renaming must be shares of at least 0 and below 1")
         self.alike = quotable(spec, conditions) if own.renaming and own.net == "transformer" else None
         """The condition in whose ids the text is written."""
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.abilities import Condition
 from ..core.contract import Batch, Generator, Learner, Player, Terms
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Row, Spec, Tokens, elements, lift
 from ..maths.reservoir import keep
 from .labels import classes_of, count_classes, refuses_conditions
@@ -39,6 +40,9 @@ class BaselineSettings:
 
     keep: int = 10_000
     """At most so many training items, and at most 128 MB of them."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, keep=(1, 1 << 24))
 
 
 class _Kept(Generator):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..core.abilities import Allowed, Condition, Density, Infills, Narrows
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec
 from ..maths.chow_liu import fit_table, information, spanning_forest
 from ..maths.two_parents import Variables, best_network
@@ -47,6 +48,9 @@ class BayesNetSettings:
     keep: int = 50_000
     """At most so many rows set the tree and the bins, and at most 128 MB of them."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, parents=(1, 2), bins=(1, 1000), states=(2, 1 << 16), keep=(1, 1 << 24))
+
 
 class BayesNet(Celled, Density, Infills, Narrows):
     """p(x) = product over fields of P(state | parents' states) P(value | state).
@@ -68,8 +72,6 @@ class BayesNet(Celled, Density, Infills, Narrows):
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         settings = settings or BayesNetSettings()
-        if settings.bins < 1 or settings.states < 2 or settings.keep < 1 or settings.parents not in {1, 2}:
-            raise ValueError("bins and keep must be at least 1, states at least 2, parents 1 or 2")
         super().__init__(spec, conditions, settings)
         self.tight = "estimate" if any(field.bin for field in self.fields) else "exact"
         # gaps come together: where several fields can have them, a class of rows by their number is one variable more, summed out

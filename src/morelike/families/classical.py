@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.abilities import Condition, Density, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Player, Terms
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.reservoir import keep
 from .labels import classes_of, count_classes, refuses_conditions
@@ -58,6 +59,9 @@ class PCASettings:
 
     rank: int = 64
     """At most the elements less one."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, rank=(1, 1 << 16))
 
 
 class PCA(Generator, Density, Encodes, Prior):
@@ -220,6 +224,9 @@ class GMMSettings:
     """Converged when a pass gains fewer nats an element."""
     full: int = 16
     """Full covariances up to so many elements, diagonal ones above."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, components=(1, 4096), passes=(1, 100_000), tolerance=(0, 100), full=(0, 1024))
 
 
 class GMM(Generator, Density):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core.abilities import Condition
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec
 from .cells import NEVER, Celled, refuses_rows
 
@@ -33,6 +34,9 @@ class CopulaSettings:
     keep: int = 50_000
     """At most so many rows set the cells, and at most 128 MB of them."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, keep=(1, 1 << 24))
+
 
 class Copula(Celled):
     """Behind each field stands a normal variable; it is cut into intervals, one for each cell, of the cells' shares: ids in their
@@ -48,8 +52,6 @@ class Copula(Celled):
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         settings = settings or CopulaSettings()
-        if settings.keep < 1:
-            raise ValueError("keep must be at least 1")
         super().__init__(spec, conditions, settings)
         count, double = len(self.fields), torch.float64
         self.register_buffer("reach", torch.zeros(len(self.counts), dtype=double))

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Row, Spec
 from ..maths.penalty import one_centred
 from .modes import Modes, gumbel, refuses_choices, sizes_of
@@ -44,9 +44,7 @@ class CTGANSettings:
     lr: float = 2e-4
 
     def __post_init__(self) -> None:
-        for name, least, most in (("latent", 1, 1 << 16), ("pack", 1, 1000), ("critic_steps", 1, 1000), ("temperature", 0, 100)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(1, 1 << 16), pack=(1, 1000), critic_steps=(1, 1000), penalty=(0, 1e6), temperature=(0, 100))
 
 
 class CTGAN(Generator):

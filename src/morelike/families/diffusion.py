@@ -16,6 +16,7 @@ from ..core.abilities import Condition, Denoises
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec
 from ..maths.solvers import SOLVERS
 
@@ -38,6 +39,9 @@ class DiffusionSettings:
     solver: str = "adams"
     steps: int = 12
     lr: float = 2e-3
+
+    def __post_init__(self) -> None:
+        check_ranges(self, time_mean=(-100, 100), time_std=(0, 100), guidance=(0, 100))
 
 
 class Diffusion(Generator, Denoises):

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.penalty import pulling_away
 from .one_pass import OnePass
@@ -34,8 +34,7 @@ class EBGANSettings:
     critic_lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.margin <= 0 or self.pulling < 0:
-            raise BadInput(f"the margin must be above 0 and pulling at least 0, not {self.margin} and {self.pulling}")
+        check_ranges(self, latent=(1, 1 << 16), code=(0, 1 << 16), margin=(1e-6, 1e6), pulling=(0, 1e6))
 
 
 class EBGAN(OnePass):

@@ -17,6 +17,7 @@ from ..core.abilities import Condition, Density, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.bijections import Affine, Bijection, Chain, Coupling, Curve, FactorOut, Flat, Logit, Say, Spline, Squeeze, halves
 from ..maths.likelihood import gaussian
@@ -51,9 +52,7 @@ class FlowSettings:
     def __post_init__(self) -> None:
         if self.coupling not in _CURVES:
             raise UnknownName("coupling", self.coupling, _CURVES)
-        for name, least, most in (("layers", 1, 64), ("per_scale", 1, 16), ("bins", 2, 128)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, layers=(1, 64), per_scale=(1, 16), bins=(2, 128))
 
 
 class Flow(Generator, Density, Prior, Encodes):

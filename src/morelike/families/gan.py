@@ -19,6 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.augment import diff_augment
 from ..maths.penalty import one_centred, zero_centred
@@ -100,12 +101,7 @@ class CriticSettings:
     """Examples that it judges together (PacGAN: Lin et al. 2018, arXiv:1712.04086); more than 1 without conditions only."""
 
     def __post_init__(self) -> None:
-        for name, least, most in (("pack", 1, 1000), ("augment", 0, 1), ("overfit", 0, 1), ("r1_share", 1e-3, 1)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
-        for name in ("r1", "penalty", "clip"):
-            if getattr(self, name) < 0:
-                raise BadInput(f"{name} must be at least 0, not {getattr(self, name)}")
+        check_ranges(self, r1=(0, 1e6), r1_share=(1e-3, 1), penalty=(0, 1e6), clip=(0, 1e6), augment=(0, 1), overfit=(0, 1), pack=(1, 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +126,7 @@ class GANSettings(CriticSettings):
 
     def __post_init__(self) -> None:
         CriticSettings.__post_init__(self)
-        if not 1 <= self.critic_steps <= 1000:
-            raise BadInput(f"critic_steps must be from 1 to 1000, not {self.critic_steps}")
-        for name in ("matching", "auxiliary"):
-            if getattr(self, name) < 0:
-                raise BadInput(f"{name} must be at least 0, not {getattr(self, name)}")
+        check_ranges(self, latent=(1, 1 << 16), critic_steps=(1, 1000), matching=(0, 1e6), auxiliary=(0, 1e6))
 
 
 class GAN(OnePass):

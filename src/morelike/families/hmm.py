@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Player, Terms
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec, Tokens, live, sequential
 from ..maths.contexts import after_stop
 from ..maths.decoding import Dials
@@ -36,6 +37,10 @@ class HMMSettings(Dials):
     passes: int = 30
     tolerance: float = 1e-3
     """Converged when a pass gains fewer nats an id."""
+
+    def __post_init__(self) -> None:
+        Dials.__post_init__(self)
+        check_ranges(self, states=(1, 1 << 16), passes=(1, 100_000), tolerance=(0, 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,8 @@ class HMM(IdById):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         groups, count, vocab = count_classes(conditions) + 1, self.settings.states, self.spec.vocab
-        if self.settings.passes < 1:
-            raise ValueError("passes must be at least 1")
-        if count < 1 or groups * count * (vocab + count) > _MOST_NUMBERS:
-            raise ValueError(f"{count} hidden states for {vocab} ids and {groups} models don't fit; at least one, and fewer than this")
+        if groups * count * (vocab + count) > _MOST_NUMBERS:
+            raise ValueError(f"{count} hidden states for {vocab} ids and {groups} models don't fit; take fewer")
         noise = Noise(0, count, path=("hmm",))
         # one start for all groups, uneven: near an even one the first passes gain almost nothing
         self._table("start", torch.full((groups, count), 1 / count))

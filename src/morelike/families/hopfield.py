@@ -16,6 +16,7 @@ from ..core.abilities import Condition, Infills
 from ..core.contract import Batch, Generator, Learner, Player, Terms
 from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.reservoir import keep
 from .labels import classes_of, refuses_conditions
@@ -41,9 +42,7 @@ class HopfieldSettings:
     def __post_init__(self) -> None:
         if self.form not in ("modern", "binary"):
             raise BadInput(f"form is modern or binary, not {self.form!r}")
-        for name, least, most in (("memories", 1, 1 << 20), ("beta", 1e-3, 1e6), ("rounds", 1, 10_000)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, memories=(1, 1 << 20), beta=(1e-3, 1e6), rounds=(1, 10_000))
 
 
 class Hopfield(Generator, Infills):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec, elements, live
 from .autoregressive import Autoregressive, AutoregressiveSettings
 from .mixing import ContextMixing, MixingSettings
@@ -39,6 +40,10 @@ class HybridSettings(AutoregressiveSettings):
     every: int = 4
     """The gate learns at each so-manieth step: asking the expert takes time, and the gate is small."""
 
+    def __post_init__(self) -> None:
+        AutoregressiveSettings.__post_init__(self)
+        check_ranges(self, orders=(0, 32), hidden=(1, 1 << 14), every=(1, 1 << 20))
+
 
 @dataclass(frozen=True, slots=True)
 class HybridState:
@@ -62,8 +67,6 @@ class Hybrid(IdById):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, None, parts, settings)
         own = self.settings
-        if own.every < 1 or own.hidden < 1:
-            raise ValueError("every and hidden must be at least 1")
         self.expert = ContextMixing(spec, {}, settings=MixingSettings(orders=own.orders))
         # the net plays by itself here: the same losses and states as alone
         self.net = Autoregressive(spec, conditions, nets, settings=own)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.penalty import zero_centred
 from .gan import LOSSES
@@ -42,6 +43,7 @@ class InfoGANSettings:
     critic_lr: float = 2e-3
 
     def __post_init__(self) -> None:
+        check_ranges(self, latent=(1, 1 << 16), weight=(0, 1e6), continuous_weight=(0, 1e6), r1=(0, 1e6))
         if self.categories == 1 or self.categories + self.continuous < 1:
             raise BadInput("infogan needs a code: categories of at least 2, or continuous of at least 1")
 

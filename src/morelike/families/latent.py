@@ -15,9 +15,9 @@ from torch import Tensor
 from ..core import registry
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Player, Terms
-from ..core.errors import BadInput, Refused
+from ..core.errors import Refused
 from ..core.noise import Noise
-from ..core.settings import build_settings
+from ..core.settings import build_settings, check_ranges
 from ..core.spec import Array, Conditions, Spec
 
 _STAGES = ("first", "prior")
@@ -39,8 +39,7 @@ class LatentSettings:
     """The same of the prior."""
 
     def __post_init__(self) -> None:
-        if not 0.05 <= self.share <= 0.95:
-            raise BadInput(f"share must be from 0.05 to 0.95, not {self.share}")
+        check_ranges(self, share=(0.05, 0.95))
 
 
 class Latent(Generator, Prior, Encodes):

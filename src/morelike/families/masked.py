@@ -22,6 +22,7 @@ from ..core.abilities import Condition, Density, Infills
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec, Tokens, elements, live
 from ..maths.decoding import Dials, pick, weigh
 
@@ -56,9 +57,7 @@ class MaskedSettings:
     def __post_init__(self) -> None:
         if self.order not in _ORDERS:
             raise UnknownName("order", self.order, _ORDERS)
-        for name, least in (("steps", 0), ("draws", 1), ("temperature", 0)):
-            if not getattr(self, name) >= least:
-                raise BadInput(f"{name} must be at least {least}, not {getattr(self, name)}")
+        check_ranges(self, steps=(0, math.inf), temperature=(0, math.inf), draws=(1, math.inf), dropout=(0, 0.99))
 
 
 class Masked(Generator, Density, Infills):

@@ -6,6 +6,7 @@ B batch, T length, V vocabulary, K experts, N places, F features. Contexts: the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ..core.abilities import Adapts
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec, live
 from ..maths.contexts import ContextState, after_stop, context_keys, find_breaks
 from ..maths.counts import count, empty, merge
@@ -43,6 +45,10 @@ class MixingSettings(Dials):
     most: int = 4_000_000
     """At most so many ids are counted, the first that come; windows come in random order. About 60 bytes each in the package."""
 
+    def __post_init__(self) -> None:
+        Dials.__post_init__(self)
+        check_ranges(self, orders=(0, 32), hidden=(1, 1 << 14), most=(1, math.inf))
+
 
 class ContextMixing(Counted, Adapts):
     """The gate is fitted on windows that are kept out of the counts until then: a gate fitted on text that is in the counts would
@@ -53,8 +59,6 @@ class ContextMixing(Counted, Adapts):
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         settings = settings or MixingSettings()
-        if not (0 <= settings.orders <= 32 and settings.hidden >= 1 and settings.most >= 1):
-            raise ValueError("orders must be between 0 and 32, hidden and most at least 1")
         super().__init__(spec, conditions, settings, bases(settings.orders))
         self.confidences = self.experts * FEATURES
         """F: confidence features of a place."""

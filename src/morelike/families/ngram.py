@@ -5,11 +5,13 @@ B batch, M windows, T length, V vocabulary, K experts, N places.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec
 from ..maths.contexts import ContextState, context_keys, labelled
 from ..maths.counts import kneser_ney
@@ -28,6 +30,10 @@ class NGramSettings(Dials):
     most: int = 4_000_000
     """At most so many ids are counted, the first that come; windows come in random order."""
 
+    def __post_init__(self) -> None:
+        Dials.__post_init__(self)
+        check_ranges(self, orders=(0, 32), most=(1, math.inf))
+
 
 class NGram(Counted):
     """Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999, section 3): a shorter context counts how many different
@@ -42,8 +48,6 @@ class NGram(Counted):
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         settings = settings or NGramSettings()
-        if not (0 <= settings.orders <= 32 and settings.most >= 1):
-            raise ValueError("orders must be between 0 and 32, most at least 1")
         self.classes = count_classes(conditions)
         experts = (settings.orders + 1) * (2 if self.classes else 1)
         super().__init__(spec, conditions, settings, range(-1, experts - 1))

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..core.abilities import Condition, Density
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.likelihood import discretised_logistic, logistic
 
@@ -32,6 +33,9 @@ class PixelCNNSettings:
     """Logistics a value is a mixture of, where there are more levels than 16."""
     lr: float = 0.01
 
+    def __post_init__(self) -> None:
+        check_ranges(self, components=(1, 1000))
+
 
 class PixelCNN(Generator, Density):
     """Gated PixelCNN (van den Oord et al. 2016, arXiv:1606.05328; 1601.06759): exact nats of pictures on a grid of levels.
@@ -47,8 +51,6 @@ class PixelCNN(Generator, Density):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         assert isinstance(spec, Array)
-        if self.settings.components < 1:
-            raise ValueError("a mixture has at least 1 of the components")
         self.step, self.levels = spec.bin, level_count(spec)
 
     @classmethod

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition, Density, Infills
 from ..core.contract import Batch, Generator, Learner, Optim, Player, Terms
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from .labels import classes_of, count_classes, refuses_conditions
 
@@ -38,10 +38,7 @@ class RBMSettings:
     lr: float = 5e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("hidden", 1, 1 << 14), ("chains", 1, 4096), ("steps", 1, 1 << 20), ("temperatures", 2, 1 << 20),
-                                  ("runs", 1, 1 << 14)):  # fmt: skip
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, hidden=(1, 1 << 14), chains=(1, 4096), steps=(1, 1 << 20), temperatures=(2, 1 << 20), runs=(1, 1 << 14))
 
 
 class RBM(Generator, Density, Infills):

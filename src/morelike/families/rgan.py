@@ -17,6 +17,7 @@ from ..core.abilities import Condition, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, live, sequential
 
 RELAXED = ("gumbel", "softmax")
@@ -47,6 +48,11 @@ class RGANSettings:
     critic_lr: float = 4e-3
     """The critic's: several times the generator's (Heusel et al. 2017, arXiv:1706.08500)."""
 
+    def __post_init__(self) -> None:
+        if self.relax not in RELAXED:
+            raise UnknownName("relaxation", self.relax, RELAXED)
+        check_ranges(self, latent=(1, 1 << 16), softness=(1e-3, 1e3), temperature=(1e-6, 100), penalty=(0, 1e6), critic_steps=(1, 1000))
+
 
 class RGAN(Generator, Prior):
     """Wasserstein GAN with gradient penalty on a recurrent net fed with its own relaxed ids (Rajeswar et al. 2017, arXiv:1705.10929;
@@ -61,10 +67,6 @@ class RGAN(Generator, Prior):
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
         own = self.settings
-        if own.relax not in RELAXED:
-            raise UnknownName("relaxation", own.relax, RELAXED)
-        if not (own.softness > 0 and own.critic_steps >= 1 and own.latent >= 1):
-            raise BadInput("softness must be above 0, critic_steps and latent at least 1")
         self.gumbel = own.relax == "gumbel"
         if self.gumbel and self.spec.shape[0] * self.spec.vocab > _MOST_GUMBEL:
             raise BadInput(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, live, sequential
 from ..maths.decoding import Dials, pick
 from .sequences import IdById, evaluating, nats_of, next_of
@@ -41,6 +41,11 @@ class SeqGANSettings(Dials):
     critic_lr: float = 1e-3
     """The discriminator's."""
 
+    def __post_init__(self) -> None:
+        Dials.__post_init__(self)
+        # the policy gradient needs something to compare with: a roll-out, a place, and a row to draw
+        check_ranges(self, pretrain=(0, 1), likelihood=(0, 1e6), rollouts=(1, 1000), places=(1, 1 << 16), share=(1e-3, 1))
+
 
 class SeqGAN(IdById):
     """Yu et al. 2017, arXiv:1609.05473: the reward of a made sequence is the probability that the discriminator gives it of being real.
@@ -53,14 +58,6 @@ class SeqGAN(IdById):
 
     Settings = SeqGANSettings
     settings: SeqGANSettings
-
-    def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
-        super().__init__(spec, conditions, nets, parts, settings)
-        own = self.settings
-        if own.rollouts < 1 or own.places < 1:
-            raise BadInput("rollouts and places must be at least 1: the policy gradient needs something to compare with")
-        if not (0 <= own.pretrain <= 1 and 0 < own.share <= 1 and own.likelihood >= 0):
-            raise BadInput("pretrain lies in 0..1, share above 0 and up to 1, likelihood is at least 0")
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:

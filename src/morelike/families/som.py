@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Player, Terms
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from .labels import classes_of, count_classes, refuses_conditions
 
@@ -27,9 +27,7 @@ class SOMSettings:
     """Width of the neighbourhood in the last pass, in units; it falls from half the side in equal ratios."""
 
     def __post_init__(self) -> None:
-        for name, least, most in (("side", 2, 256), ("passes", 2, 1000), ("narrowest", 0.1, 100)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, side=(2, 256), passes=(2, 1000), narrowest=(0.1, 100))
 
 
 class SOM(Generator, Prior, Encodes):

@@ -19,6 +19,7 @@ from ..core.abilities import Allowed, Condition, Density, Infills, Narrows
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms
 from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Conditions, Field, Row, Spec
 from ..maths.decoding import Dials, pick, weigh
 from .digits import Digits, Rows, digits_of
@@ -46,9 +47,7 @@ class TableARSettings:
     lr: float = 5e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("bins", 2, 1000), ("keep", 100, 1 << 24), ("forward", 0, 1), ("temperature", 0, 100)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, bins=(2, 1000), keep=(100, 1 << 24), forward=(0, 1), dropout=(0, 0.99), temperature=(0, 100))
 
 
 class TableAR(Generator, Density, Infills, Narrows):

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Field, Row, Spec
 from ..maths.decoding import Dials, pick, weigh
 from .digits import Digits, digits_of
@@ -39,9 +39,7 @@ class TableDiffusionSettings:
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("steps", 1, 10_000), ("temperature", 0, 100), ("width", 1, 1 << 14), ("depth", 1, 64)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, steps=(1, 10_000), temperature=(0, 100), width=(1, 1 << 14), depth=(1, 64))
 
 
 class TableDiffusion(Generator):

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition, Density
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Row, Spec
 from ..maths.bijections import halves
 from ..maths.spline import Splines, parameters
@@ -44,9 +44,7 @@ class TableFlowSettings:
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("layers", 1, 64), ("bins", 2, 128), ("depth", 1, 16), ("keep", 1, 1 << 24)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, layers=(1, 64), bins=(2, 128), depth=(1, 16), keep=(1, 1 << 24))
 
 
 class TableFlow(Generator, Density):

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition, Continues, Density, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential
 from ..maths.decoding import DIALS, Dials, decode, dialled
 from ..maths.likelihood import importance_bound, unit_gaussian_divergence
@@ -53,11 +53,7 @@ class TextVAESettings(Dials):
 
     def __post_init__(self) -> None:
         Dials.__post_init__(self)
-        for name, least, most in (
-            ("latent", 1, 4096), ("free_bits", 0, 100), ("word_dropout", 0, 1), ("warmup", 0, 1), ("draws", 1, 10_000)
-        ):  # fmt: skip
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must lie between {least} and {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(1, 4096), free_bits=(0, 100), word_dropout=(0, 1), warmup=(0, 1), draws=(1, 10_000), dropout=(0, 0.99))
 
 
 class TextVAE(Generator, Density, Prior, Encodes):

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition, Density, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Row, Spec
 from ..maths.likelihood import gaussian, importance_bound, unit_gaussian_divergence
 from .modes import Modes, gumbel, refuses_choices, sizes_of
@@ -42,9 +42,7 @@ class TVAESettings:
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("latent", 1, 1 << 16), ("factor", 0, 1e6), ("temperature", 0, 100), ("draws", 1, 10_000)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(1, 1 << 16), factor=(0, 1e6), temperature=(0, 100), draws=(1, 10_000))
 
 
 class TVAE(Generator, Density, Prior, Encodes):

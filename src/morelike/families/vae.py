@@ -19,6 +19,7 @@ from ..core.abilities import Condition, Density, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.likelihood import bernoulli, discretised_logistic, gaussian, gaussian_mass, logistic, unit_gaussian_divergence
 from .autoencoder import latent_size
@@ -71,9 +72,7 @@ class VAESettings:
             raise UnknownName("decoder", self.decoder, _DECODERS)
         if self.samples < 1 or self.draws < 1:
             raise BadInput("an importance-weighted bound takes at least one sample: set `samples` and `draws` to 1 or more")
-        for name, least, most in (("latent", 0, 1 << 16), ("beta", 0, 1e6), ("plain", 0, 1), ("warmup", 0, 1), ("temperature", 0, 100)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(0, 1 << 16), beta=(0, 1e6), plain=(0, 1), warmup=(0, 1), temperature=(0, 100))
 
 
 class VAE(Generator, Density, Prior, Encodes):

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.likelihood import unit_gaussian_divergence
 from ..maths.penalty import zero_centred
@@ -44,9 +44,7 @@ class VAEGANSettings:
     critic_lr: float = 4e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("latent", 0, 1 << 16), ("likeness", 0, 1e6), ("kl", 0, 1e6), ("r1", 0, 1e6)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, latent=(0, 1 << 16), likeness=(0, 1e6), kl=(0, 1e6), r1=(0, 1e6))
 
 
 class VAEGAN(Generator, Prior, Encodes):

@@ -18,6 +18,7 @@ from ..core.abilities import Condition, Encodes
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, spatial
 from ..maths.quantise import ids_of_levels, levels_of_ids, nearest, rounded, straight_through
 
@@ -50,10 +51,7 @@ class VQSettings:
     def __post_init__(self) -> None:
         if self.quantiser not in ("vq", "fsq"):
             raise BadInput(f"quantiser is vq or fsq, not {self.quantiser!r}")
-        limits = (("codes", 2, 1 << 16), ("size", 1, 1024), ("halvings", 0, 10), ("commitment", 0, 1e3), ("decay", 0, 0.9999))
-        for name, least, most in limits:
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, codes=(2, 1 << 16), size=(1, 1024), halvings=(0, 10), commitment=(0, 1e3), decay=(0, 0.9999))
         if not self.levels or min(self.levels) < 3 or math.prod(self.levels) > 1 << 16:
             raise BadInput(f"levels are whole numbers of at least 3 whose product is at most {1 << 16:,}, not {self.levels}")
 
