@@ -293,6 +293,20 @@ def test_verify_tells_changed_files(own_model: Path, morelike_cli: Runner) -> No
     assert "weights.safetensors" in morelike_cli("verify", own_model).out
 
 
+def test_verify_tells_an_edited_card_but_not_one_laid_out_anew(own_model: Path, morelike_cli: Runner) -> None:
+    path = own_model / "card.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card))
+    assert morelike_cli("verify", own_model).code == 0
+    path.write_text(json.dumps(card | {"licence": "none whatever"}))
+    ended = morelike_cli("verify", own_model)
+    assert ended.code == 1
+    assert "changed since it was saved: card.json" in ended.out
+    del card["card_sha256"]
+    path.write_text(json.dumps(card))
+    assert morelike_cli("verify", own_model).code == 0
+
+
 def test_check_says_what_was_understood(morelike_cli: Runner) -> None:
     found = morelike_cli("check", "digits", "--json").json
     assert (found["kind"], found["items"], found["shape"]) == ("image", 1797, [1, 8, 8])

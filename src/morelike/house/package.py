@@ -39,6 +39,7 @@ _CARD = {
     "recipe": dict, "versions": dict, "files": dict,
 }  # fmt: skip
 """What every card holds."""
+_OWN_DIGEST = "card_sha256"
 _LARGEST_RANK = 1024
 _LARGEST_EXAMPLE = 1 << 28
 """Most numbers in one example that a card may claim."""
@@ -86,10 +87,10 @@ def save(package: Package, folder: Path, samples: Mapping[str, Tensor] | None = 
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """Replaces the card in one move."""
+    """Replaces the card in one move, with a checksum of what else it says: `verify` notices an edited one."""
     new = folder / "card.json.new"
     try:
-        new.write_text(json.dumps(card, indent=1), encoding="utf-8")
+        new.write_text(json.dumps({**card, _OWN_DIGEST: card_digest(card)}, indent=1), encoding="utf-8")
         os.replace(new, folder / "card.json")
     finally:
         new.unlink(missing_ok=True)
@@ -203,6 +204,17 @@ def read_card(folder: Path) -> dict[str, Any]:
         if not (folder / name).is_file():
             raise BadPackage(f"{folder} is incomplete: {name} is missing")
     return card  # type: ignore[no-any-return]
+
+
+def card_digest(card: Mapping[str, Any]) -> str:
+    """SHA-256 of what a card says beside its own checksum, however it is laid out."""
+    plain = json.loads(json.dumps({key: value for key, value in card.items() if key != _OWN_DIGEST}))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def edited(card: Mapping[str, Any]) -> bool:
+    """Whether the card was changed since it was written; older cards hold no checksum of their own and can't tell."""
+    return _OWN_DIGEST in card and card[_OWN_DIGEST] != card_digest(card)
 
 
 def wrong_files(folder: Path, card: Mapping[str, Any]) -> list[str]:

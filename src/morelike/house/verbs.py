@@ -165,12 +165,15 @@ def info(path: str | Path) -> dict[str, Any]:
 
 
 def verify(path: str | Path) -> dict[str, Any]:
-    """Checks every file's SHA-256 and draws the kept samples again: {"ok", "files", "difference", "tolerance"}."""
+    """Checks the SHA-256 of every file, the card included, and draws the kept samples again: {"ok", "files", "difference", "tolerance"}.
+
+    It finds damage and edits; it proves no origin, for whoever changes a file can also write its checksum.
+    """
     folder = Path(path)
     if is_linked(folder):
         return _verify_parts(folder)
     card = package.read_card(folder)
-    wrong = package.wrong_files(folder, card)
+    wrong = [*(["card.json"] if package.edited(card) else []), *package.wrong_files(folder, card)]
     tolerance = card.get("tolerance", 0.0)
     if not isinstance(tolerance, int | float):
         raise BadPackage(f"{folder / 'card.json'} is damaged or foreign: its tolerance is {tolerance!r}")
