@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import morelike
 from morelike.core.errors import BadInput, MorelikeError, Refused, UnknownName
@@ -15,7 +16,7 @@ from morelike.data.vector import VectorCodec
 from morelike.house import run
 from morelike.house.audience import Silent
 from morelike.house.lock import start_over
-from morelike.house.recipe import Recipe
+from morelike.house.recipe import Recipe, Training
 from morelike.house.sampling import CHUNK, encode_value
 from test_laws_can_fail import Honest
 
@@ -140,6 +141,30 @@ def test_another_recipe_is_named_and_more_needs_no_steps(tmp_path: Path) -> None
     recipe = Recipe(model="gru", size="xs")
     model, _ = run.train(recipe, out, Silent(), data=texts, more=0.001)
     assert model.card["run"]["steps"] > 4
+
+
+def test_threads_are_no_part_of_a_recipe_and_others_are_said(tmp_path: Path) -> None:
+    def recipe(threads: int | None) -> Recipe:
+        return Recipe(model="ae", size="xs", train=Training(steps=4, threads=threads))
+
+    class Heard(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    said: list[str] = []
+    points, before = np.random.default_rng(0).normal(size=(60, 3)), torch.get_num_threads()
+    try:
+        run.train(recipe(1), tmp_path, Heard(), data=points)
+        assert run.finished(recipe(2).model_copy(update={"kind": "vector"}), tmp_path)
+        for threads, seen in ((None, 1), (2, 2)):
+            model, _ = run.train(recipe(threads), tmp_path, Heard(), data=points, more=0.0001)
+            assert model.card["run"]["threads"] == seen
+            assert Recipe.read(tmp_path / "recipe.toml").train.threads == seen
+    finally:
+        torch.set_num_threads(before)
+    assert [sentence for sentence in said if sentence.startswith("threads")] == [
+        "threads: 2 from here on, 1 before; sums are rounded another way"
+    ]
 
 
 def test_other_texts_are_judged_under_the_models_own_codec(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ class Recipe(_Strict):
             new.unlink(missing_ok=True)
 
     def same_run(self, other: Recipe) -> bool:
-        """Whether both describe the same run (the place of the data and the device aside)."""
-        aside = {"data", "device", "fingerprint", "start_weights"}
+        """Whether both describe the same run; where it computes is no part of it: the place of the data, the device, the threads."""
+        aside: dict[str, Any] = {"data": True, "device": True, "fingerprint": True, "start_weights": True, "train": {"threads"}}
         return self.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 

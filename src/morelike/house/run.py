@@ -101,7 +101,8 @@ def _same_request(recipe: Recipe, folder: Path) -> bool:
     if recipe.start is not None and "size" not in recipe.model_fields_set:
         recipe = recipe.model_copy(update={"size": there.size})
     if not there.same_run(recipe) or there.data != recipe.data:
-        theirs, ours = there.model_dump(exclude={"device"}), recipe.model_dump(exclude={"device"})
+        aside: dict[str, Any] = {"device": True, "train": {"threads"}}
+        theirs, ours = there.model_dump(exclude=aside), recipe.model_dump(exclude=aside)
         other = ", ".join(key for key in theirs if theirs[key] != ours[key] and key not in ("fingerprint", "start_weights"))
         hint = "choose another folder with --out, or start over with --fresh"
         raise BadInput(f"{folder} holds a run with another recipe (another {other}); {hint}")
@@ -229,6 +230,11 @@ class _Run:
         if path.is_file() and request.is_file():
             recipe = Recipe.read(path)
             self._same_data(recipe)
+            threads = self.request.train.threads
+            if threads not in (None, recipe.train.threads):
+                self.audience.say(f"threads: {threads} from here on, {recipe.train.threads} before; sums are rounded another way")
+                recipe.train.threads = threads
+                recipe.write(path)
             if more is not None:
                 longer = recipe.train.model_copy(update={"steps": None, "minutes": more})
                 added = self._plan(model, recipe.model_copy(update={"train": longer})).steps
