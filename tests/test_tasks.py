@@ -416,7 +416,11 @@ def test_pictures_go_to_a_strip(morelike_cli: Runner, tmp_path: Path) -> None:
     assert wide > 2 * high
     assert "no picture" in morelike_cli("interpolate", path, tmp_path / "9.png", tmp_path / "1.png").err
     diffusion = folder_of(packaged("diffusion", ImageCodec.fit(pixels)), tmp_path / "diffusion")
-    assert "diffusion can't interpolate; families that can: vae, " in morelike_cli("interpolate", diffusion, 1, 2).err
+    refused = morelike_cli("interpolate", diffusion, 1, 2).err
+    assert "diffusion can't interpolate; families that can: vae, " in refused
+    named = set(refused.strip().rsplit(": ", 1)[1].split(", "))
+    assert "realnvp" in named
+    assert not named & {"vq-ae", "vqvae", "text-vae", "tvae", "cvae", "gaussian"}
     gan = folder_of(packaged("dcgan", ImageCodec.fit(pixels)), tmp_path / "gan")
     assert morelike_cli("interpolate", gan, 1, 2).code == 0
     assert (gan / "interpolation.png").is_file()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_type_hints
 
 from ..core import registry
 from ..core.abilities import ABILITIES
 from ..core.contract import Generator
 from ..core.errors import Refused
+from ..core.spec import Tokens
+from .build import learners
 from .package import Package
 
 NEEDS = {
@@ -30,6 +33,9 @@ NEEDS = {
 }
 """Task -> abilities, of which all of one group are needed."""
 
+_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do")
+"""Tasks that move a latent, which ids can't be."""
+
 
 def generator(package: Package, task: str) -> Generator:
     """The model, which has what the task needs. Raises Refused, naming the families that have it."""
@@ -37,15 +43,24 @@ def generator(package: Package, task: str) -> Generator:
     if isinstance(model, Generator) and has(type(model), NEEDS[task]):
         return model
     name = package.recipe.model or type(model).__name__
-    able, spec = families(NEEDS[task]), type(model.spec).__name__.lower()
-    # first of all those that take this kind of data
-    able = [other for other in able if spec in registry.FAMILIES[other].specs] or able
+    able = families(NEEDS[task])
+    if task in _LITTLE_BY_LITTLE:
+        able = [other for other in able if not _latent_of_ids(other)]
+    # first of all those that learn just this, then those that learn such data under no condition
+    learn = [learners(model.spec, conditions) for conditions in (model.conditions, {})]
+    able = next((found for names in learn if (found := [other for other in able if other in names])), able)
     raise Refused(f"{name} can't {task}; families that can: {', '.join(able)}")
 
 
 def has(family: type, groups: Sequence[Sequence[str]]) -> bool:
     """Whether a family has all abilities of one of the groups."""
     return any(all(issubclass(family, ABILITIES[ability]) for ability in group) for group in groups)
+
+
+def _latent_of_ids(name: str) -> bool:
+    """Whether a family's latent, or that of its first stage, is made of ids."""
+    first = registry.family(str(registry.family(name).settings.get("first", name)))
+    return get_type_hints(first.load()).get("latent") is Tokens
 
 
 def families(groups: Sequence[Sequence[str]]) -> list[str]:
