@@ -22,10 +22,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from morelike.core.errors import BadInput
+from morelike.data.image import ImageCodec
+from morelike.data.table import TableCodec
+from morelike.data.vector import VectorCodec
+from morelike.house.showing import example_words
 from morelike.judges.charts import POINTS, Rung, ladder_scale, scale_for, smooth, thin
 from morelike.judges.report import ClassShare, Cost, DataCard, NearestPair, ReportData, Stage, render, write_report
 from morelike.judges.report_ladder import beats_trivial, level_with_real, rung, standing, wording
 from morelike.judges.report_parts import duration, escape, fixed, image, memory, number, percent
+from morelike.judges.report_training import training_section
 
 HOSTILE = "<script>alert('x')</script> \" onerror=alert(1) & \x00\x1b \udcff"
 _VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -184,6 +189,21 @@ def test_missing_parts_leave_a_sound_page(changes: dict[str, Any]) -> None:
     page = render(evidence(**changes))
     assert "More like digits" in Reader(page).words()
     assert "nan" not in re.sub(r'src="[^"]*"', "", page).lower()
+
+
+def test_a_count_of_examples_seen_is_no_curve() -> None:
+    rows = [{"step": step, "mixture.seen": 1.0, "mixture.loss": 2.0} for step in (1, 2)]
+    assert "loss" in training_section(rows, ())
+    assert "seen" not in training_section(rows, ())
+    assert training_section([{"step": 1, "pca.seen": 1.0}], ()) == ""
+
+
+def test_one_example_is_said_in_the_words_of_its_kind() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 8, 6, 1), dtype=np.uint8)
+    rows = np.array([["ab"[number % 2], str(number % 7), "2.5"] for number in range(30)], dtype=object)
+    assert example_words(ImageCodec.fit(pixels)) == "1 x 8 x 6 (channels, height, width)"
+    assert example_words(VectorCodec.fit(np.zeros((9, 3)))) == "3 numbers"
+    assert example_words(TableCodec.fit(rows)) == "3 columns"
 
 
 def test_empty_run_says_that_nothing_was_judged() -> None:

@@ -188,13 +188,23 @@ def _cost(facts: Mapping[str, Any], judging: float) -> Cost | None:
 
 def _data_card(data: Prepared) -> DataCard:
     return DataCard(
-        shape=" x ".join(map(str, data.codec.spec.shape)),
+        shape=example_words(data.codec),
         counts={"train": len(data.train), "validation": len(data.validation), "hold-out": len(data.holdout)},
         fingerprint=data.split.fingerprint,
         conditions={name: _condition_words(codec) for name, codec in data.conditions.items()},
         notes=[*data.source.notes, *data.codec.describe()],  # type: ignore[attr-defined]
         skipped=data.source.skipped,
     )
+
+
+_SIZES = {"image": "(channels, height, width)", "text": "ids at most", "vector": "numbers"}
+
+
+def example_words(codec: Codec) -> str:
+    """What one example of this kind of data is."""
+    if codec.kind == "table":
+        return f"{len(codec.names):,} columns"  # type: ignore[attr-defined]  # a table's codec has them
+    return f"{' x '.join(map(str, codec.spec.shape))} {_SIZES.get(codec.kind, '')}".strip()
 
 
 def _condition_words(codec: Codec) -> str:

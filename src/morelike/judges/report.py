@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -15,15 +15,16 @@ from string import Template
 from typing import Any
 
 from ..core.errors import BadInput
-from .charts import curve, shares
-from .report_ladder import Scores, key_figures, ladder, real
+from .charts import shares
+from .report_ladder import Scores, key_figures, ladder
 from .report_parts import Picture, duration, escape, facts, fixed, memory, number, percent, picture_tag, section, table
 from .report_table import TablePicture, columns_section, pairs_section
 from .report_text import Writings, cards, marked, shared_span
+from .report_training import training_section
 
 WATTS_PER_THREAD = 15.0
 """A rough desktop processor's draw for one busy thread."""
-_MOST_CLASSES, _MOST_SKIPPED, _MOST_PAIRS, _MOST_CURVES, _MOST_INCIDENTS, _MOST_STAGES = 60, 40, 24, 24, 40, 12
+_MOST_CLASSES, _MOST_SKIPPED, _MOST_PAIRS, _MOST_STAGES = 60, 40, 24, 12
 _GRID_BYTES, _STAGES_BYTES, _PAIRS_BYTES = 380_000, 480_000, 220_000
 _MOST_RECIPE = 40_000
 _STAGE_TEXTS = 2
@@ -88,6 +89,7 @@ class DataCard:
     """What the data was."""
 
     shape: str
+    """What one example is, in words."""
     counts: Mapping[str, int]
     """Split name -> items."""
     fingerprint: str
@@ -166,7 +168,7 @@ def render(evidence: ReportData) -> str:
         ("classes", "Class shares", _classes(evidence)),
         ("nearest", "Copies", _nearest(evidence)),
         ("stages", "Stages", _stages(evidence)),
-        ("training", "Training", _training(evidence)),
+        ("training", "Training", training_section(evidence.curves, evidence.incidents)),
         ("cost", "Cost", _cost(evidence.cost)),
         ("data", "Data", _data(evidence.data)),
         ("recipe", "Recipe", _recipe(evidence.recipe)),
@@ -308,53 +310,6 @@ def _spread(items: Sequence[Stage], most: int) -> list[Stage]:
     if len(items) <= most:
         return list(items)
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
-
-
-def _series(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
-    """Term -> finite (step, value) in order of steps; terms of one player stay together."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        step = real(row.get("step"))
-        for key, value in row.items():
-            finite = real(value)
-            if key not in ("step", "seconds") and step is not None and finite is not None:
-                found.setdefault(key, []).append((step, finite))
-    players = list(dict.fromkeys(key.partition(".")[0] for key in found))
-    return {key: sorted(found[key]) for key in sorted(found, key=lambda key: players.index(key.partition(".")[0]))}
-
-
-def _training(evidence: ReportData) -> str:
-    series = _series(evidence.curves)
-    steps = [at for incident in evidence.incidents if isinstance(incident, Mapping) and (at := real(incident.get("step"))) is not None]
-    drawn = [step for points in series.values() for step, _ in (points[0], points[-1])]
-    charts = []
-    for key, points in list(series.items())[:_MOST_CURVES]:
-        player, dot, term = key.partition(".")
-        name = f"<b>{escape(player)}</b> {escape(term.replace('_', ' '))}" if dot else f"<b>{escape(key.replace('_', ' '))}</b>"
-        spoken = f"{key} over steps: from {number(points[0][1])} to {number(points[-1][1])}"
-        chart = curve(points, (min(drawn), max(drawn)), spoken, steps)
-        charts.append(f"<figure><figcaption>{name}<span>{number(points[-1][1])}</span></figcaption>{chart}</figure>")
-    more = len(series) - len(charts)
-    body = f'<div class="curves">{"".join(charts)}</div>' if charts else ""
-    body += f"<p>{more} more curves are in the run's record.</p>" if more > 0 else ""
-    if evidence.incidents:
-        items = "".join(f"<li>{_incident(incident)}</li>" for incident in evidence.incidents[:_MOST_INCIDENTS])
-        left = len(evidence.incidents) - _MOST_INCIDENTS
-        rest = f"<p>{left} more are in the run's record.</p>" if left > 0 else ""
-        body += f'<h3>What the watchdog did</h3><ul class="incidents">{items}</ul>{rest}'
-    elif body:
-        body += '<p class="quiet">The watchdog had nothing to do.</p>'
-    lead = "Losses say whether training was sound; they are never shown as quality. The figure beside a name is its last value."
-    return section("training", "Training", body, lead)
-
-
-def _incident(incident: str | Mapping[str, Any]) -> str:
-    if isinstance(incident, str):
-        return escape(incident)
-    step = real(incident.get("step"))
-    at = f"<b>Step {number(step, whole=True)}</b>: " if step is not None else ""
-    what, action = incident.get("what", "something happened"), incident.get("action")
-    return at + escape(what) + (f" → {escape(action)}" if action else "")
 
 
 def _cost(cost: Cost | None) -> str:
