@@ -67,7 +67,8 @@ _FAMILIES = [
     Line("iwae", "morelike.families.vae:VAE", "a VAE trained on a tighter bound, by several importance-weighted latents an example",
          "Burda, Grosse, Salakhutdinov 2015, arXiv:1509.00519", settings={"samples": 5}),
     Line("cvae", "morelike.families.vae:VAE", "a VAE of what a condition leaves open: the latent holds what the condition doesn't say",
-         "Sohn, Lee, Yan 2015, Learning structured output representation using deep conditional generative models", conditional=True),
+         "Kingma et al. 2014, arXiv:1406.5298, section 2 (model M2); Sohn, Lee, Yan 2015, Learning structured output representation using "
+         "deep conditional generative models, with p(z|x) = p(z)", conditional=True),
     Line("pixelcnn", "morelike.families.pixelcnn:PixelCNN", "pictures value by value: exact likelihood",
          "van den Oord et al. 2016, arXiv:1606.05328, arXiv:1601.06759; Salimans et al. 2017, arXiv:1701.05517", train={"batch": 32}),
     Line("ae", "morelike.families.autoencoder:Autoencoder", "a short code for every picture, and back",
