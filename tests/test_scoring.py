@@ -102,6 +102,7 @@ def test_the_latent_of_a_picture_is_shown(morelike_cli: Runner, digits: Path, tm
     ("words", "said"),
     [
         (("score", "--draws", "5"), "--draws is for bounds"),
+        (("score", "--out", "scores.txt"), "unknown ending '.txt' of scores.txt; there is .csv (a line an item)"),
         (("score", "nowhere.png"), "there is no picture nowhere.png"),
         (("score", "--where", "label=3"), "nothing to fix"),
         (("explain", "-n", "1"), "number of steps"),

@@ -17,7 +17,8 @@ from conftest import Runner
 from morelike.core.errors import BadInput
 from morelike.data.open import open_source
 from morelike.data.table import Cells
-from morelike.data.table_arrow import ArrowTypes, arrow_of, from_cells, give_back, to_cells
+from morelike.data.table_arrow import arrow_of, from_cells, give_back, to_cells
+from morelike.data.table_arrow_types import ArrowTypes
 
 pa = pytest.importorskip("pyarrow", reason="the extra `tables` is not installed")
 pd = pytest.importorskip("pandas", reason="the extra `tables` is not installed")

@@ -61,7 +61,7 @@ def traverse(model: Model, wish: Wish, as_json: bool, audience: RichAudience) ->
 
 def score(model: Model, items: list[str] | None, asked: Mapping[str, Any], out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Says how likely items are. `asked`: data, where, draws, offline."""
-    place = None if out is None else writing.file_for(out)
+    place = None if out is None else writing.file_for(out, writing.SCORE_FORMS)
     if items:
         none_of({"--data": asked["data"]}, "has no use beside items")
     found = model.score(items or None, audience=audience, **{**asked, "where": where_of(model, asked["where"])})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import BadInput
-from ..data.table_arrow import library
+from ..data.table_arrow_types import library
 from ..house import table_bayes, writing
 from ..house.model import Model
 from . import heat, show

@@ -177,7 +177,7 @@ def _measures(one: dict[str, Any]) -> str:
 def explain(model: Model, words: Words, html: str | None, as_json: bool, audience: RichAudience) -> None:
     """Shows how surprising each piece of a text is."""
     wish = words.wish(model)
-    place = None if html is None else writing.file_for(html)
+    place = None if html is None else writing.file_for(html, writing.PAGE_FORMS)
     text = words.read(audience, needed="there is no text to explain: give one, or --file")
     found = texts.explain(model.package, text, wish.where)
     said(audience, found["notes"])

@@ -17,7 +17,7 @@ from ..core.contract import Codec
 from ..core.errors import BadInput, Refused, UnknownName
 from ..core.spec import Row
 from .source import Items
-from .table_arrow import ArrowTypes
+from .table_arrow_types import ArrowTypes
 from .table_columns import CODES, ColumnCode, is_missing, label
 from .table_draw import draw_columns
 from .table_fakes import PersonalColumn

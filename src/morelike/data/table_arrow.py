@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from importlib import import_module
 from itertools import chain, count
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from ..core.errors import BadInput
 from .files import READ_LIMIT, Files, guarded
+from .table_arrow_types import ArrowTypes, library
 from .table_columns import is_missing
 from .table_labels import KEY, labelled, noted
 from .table_numbers import plain_number
@@ -32,47 +31,6 @@ _UNITS = ("s", "ms", "us")
 DURATIONS = {"d": 86_400 * 10**9, "h": 3600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 """Units of durations in billionths of a second, the coarsest first."""
 _NANO = {unit: DURATIONS[unit] for unit in (*_UNITS, "ns")}
-
-
-@dataclass(frozen=True, slots=True)
-class ArrowTypes:
-    """What cells were before they became text."""
-
-    origin: str
-    """"pandas" or "polars", whose frames are given back; "pyarrow" for all else."""
-    schema: str
-    """The Arrow schema, serialised, in base64."""
-    nulls: tuple[str, ...]
-    """(C,) the text that stands for null in each column."""
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The categories of each dictionary column, in their order."""
-
-    def without(self, names: Collection[str]) -> ArrowTypes:
-        """The same without the categories of some columns: of those that are never learnt nothing is kept."""
-        return replace(self, categories={name: values for name, values in self.categories.items() if name not in names})
-
-    def dropped(self, place: int) -> ArrowTypes:
-        """The same without the column at a place."""
-        return replace(self, nulls=(*self.nulls[:place], *self.nulls[place + 1 :]))
-
-    def state(self) -> dict[str, Any]:
-        """JSON values; `restore` is the inverse."""
-        categories = {name: list(values) for name, values in self.categories.items()}
-        return {"origin": self.origin, "schema": self.schema, "nulls": list(self.nulls), "categories": categories}
-
-    @classmethod
-    def restore(cls, state: Mapping[str, Any]) -> ArrowTypes:
-        categories = {str(name): tuple(map(str, values)) for name, values in state["categories"].items()}
-        return cls(str(state["origin"]), str(state["schema"]), tuple(map(str, state["nulls"])), categories)
-
-
-def library(name: str, what: str) -> Any:
-    """A module of the extra `tables`. Raises BadInput naming the extra where it isn't installed."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise BadInput(f"{what} needs the package {package}: pip install 'morelike[tables]'.") from error
 
 
 def is_frame(data: Any) -> bool:
@@ -336,53 +294,6 @@ def _fitting(pa: Any, text: str, kind: Any) -> str | None:
             continue
         return one
     return None
-
-
-def kinds(types: ArrowTypes, names: Sequence[str]) -> dict[str, str]:
-    """What each column of cells that came from such types holds: "whole", "number", "day", "second", "moment", "zoned" (a
-    moment with its offset), "duration", "truth", "null", "text"."""
-    pa = library("pyarrow", "a table of the types it was read from")
-    schema, test, found = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(types.schema))), pa.types, {}
-    for name in names:
-        kind = schema.field(name).type
-        kind = kind.value_type if test.is_dictionary(kind) else kind
-        if test.is_timestamp(kind):
-            found[name] = "zoned" if kind.tz else "second" if kind.unit == "s" else "moment"
-        else:
-            by = {
-                "whole": test.is_integer, "number": lambda one: test.is_floating(one) or test.is_decimal(one), "day": test.is_date,
-                "duration": test.is_duration,
-                "truth": test.is_boolean, "null": test.is_null,
-            }  # fmt: skip
-            found[name] = next((word for word, fits in by.items() if fits(kind)), "text")
-    return found
-
-
-Named = tuple[Sequence[str], ArrowTypes]
-
-
-def types_of(names: Sequence[str], known: Sequence[Named], numbers: Mapping[str, bool]) -> ArrowTypes:
-    """The types of columns `names`: those of the first of the `known` that has the column and values in it; else by `numbers` (True: whole
-    ones), else text. The origin and what pandas notes are those of the first known."""
-    pa = library("pyarrow", "a table with types")
-    schemas = [pa.ipc.read_schema(pa.BufferReader(base64.b64decode(types.schema))) for _, types in known]
-    fields, nulls = [], []
-    categories: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        marks = [types.nulls[list(own).index(name)] for own, types in known if name in own]
-        nulls.append(marks[0] if marks else "")
-        kind = pa.string() if name not in numbers else pa.int64() if numbers[name] else pa.float64()
-        field = pa.field(name, kind)
-        for (own, types), schema in zip(known, schemas, strict=True):
-            if name in own and not pa.types.is_null(schema.field(name).type):
-                field = schema.field(name)
-                categories |= {name: types.categories[name]} if name in types.categories else {}
-                break
-        fields.append(field)
-    metadata = schemas[0].metadata if schemas else None
-    schema = pa.schema(fields, metadata=metadata)
-    origin = known[0][1].origin if known else "pyarrow"
-    return ArrowTypes(origin, base64.b64encode(schema.serialize()).decode(), tuple(nulls), categories)
 
 
 def plain_table(names: Sequence[str], cells: np.ndarray, numbers: Mapping[str, bool]) -> Any:

@@ -19,7 +19,8 @@ from .files import READ_LIMIT, Files
 from .source import Column, Source
 from .table import Cells
 from .table_arrow import SUFFIXES as PARQUET
-from .table_arrow import ArrowTypes, arrow_of, is_frame, joined, read_parquet, to_cells
+from .table_arrow import arrow_of, is_frame, joined, read_parquet, to_cells
+from .table_arrow_types import ArrowTypes
 from .table_csv import Sheet, parse_sheet, read_sheet
 from .table_numbers import is_quantity
 from .table_stored import StoredCells, StoredSheet, Unindexed, stored_sheet

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import BadInput
 from ..data.table import Cells
-from ..data.table_arrow import kinds
+from ..data.table_arrow_types import kinds
 from ..data.table_columns import BOOLEAN, is_missing
 from ..data.table_dates import DateFormat
 from ..data.table_numbers import NumberFormat, is_number, is_quantity, readings

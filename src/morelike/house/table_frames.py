@@ -14,7 +14,8 @@ from ..core.errors import BadInput
 from ..data.files import FolderFiles
 from ..data.table import Cells, TableCodec
 from ..data.table_arrow import SUFFIXES as PARQUET
-from ..data.table_arrow import arrow_of, from_cells, give_back, is_frame, joined, plain_table, read_parquet, to_cells, types_of, with_texts
+from ..data.table_arrow import arrow_of, from_cells, give_back, is_frame, joined, plain_table, read_parquet, to_cells, with_texts
+from ..data.table_arrow_types import types_of
 from ..data.table_csv import read_sheet
 from ..data.table_numbers import NumberFormat
 from .table_forms import changed

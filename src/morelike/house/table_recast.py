@@ -11,7 +11,7 @@ import numpy as np
 from ..core.errors import BadInput
 from ..data.source import Source
 from ..data.table import Cells, TableCodec
-from ..data.table_arrow import ArrowTypes, types_of
+from ..data.table_arrow_types import ArrowTypes, types_of
 from ..data.table_open import class_columns
 from .table_forms import Form, changed
 from .table_frames import Given, Rewritten

@@ -19,7 +19,8 @@ from ..core.contract import Codec
 from ..core.errors import BadInput
 from ..data.grid import rgb8
 from ..data.table import Cells
-from ..data.table_arrow import library, parquet_writer
+from ..data.table_arrow import parquet_writer
+from ..data.table_arrow_types import library
 from ..data.table_csv import write_csv
 from .table_frames import Rewritten, arrow_table
 
@@ -29,6 +30,10 @@ TEXT_FORMS = {".txt": "the texts", ".jsonl": "an object a line: text, conditions
 """The same for texts."""
 TABLE_FORMS = {".csv": "rows as the source has them", ".parquet": "the same with the source's types", ".png": "a histogram of each column"}
 """The same for tables."""
+SCORE_FORMS = {".csv": "a line an item"}
+"""The same for scores."""
+PAGE_FORMS = {".html": "a page to look at"}
+"""The same for a heat map."""
 _RULE = "-----"
 LARGEST_PAGE = 10_000
 """Most samples on one picture."""
@@ -81,11 +86,14 @@ def check_parent(path: Path) -> None:
         raise BadInput(f"{path} can't be written: no permission in {parent}")
 
 
-def file_for(out: str) -> Path:
-    """The path of a file that is to be written or replaced. Raises BadInput where it can't be."""
+def file_for(out: str, forms: Mapping[str, str] | None = None) -> Path:
+    """The path of a file that is to be written or replaced. Raises BadInput where it can't be, or has none of the endings `forms`."""
     path = Path(out)
     if path.is_dir():
         raise BadInput(f"{path} is a folder; name a file in it")
+    if forms is not None and path.suffix.lower() not in forms:
+        known = ", ".join(f"{ending} ({what})" for ending, what in forms.items())
+        raise BadInput(f"unknown ending {path.suffix!r} of {path}; there is {known}")
     check_parent(path)
     return path
 
