@@ -175,7 +175,9 @@ class GAN(OnePass):
         optim = Optim("adam", lr=own.lr, betas=(0.5, 0.99), schedule="cosine", clip=0.0)
         quick = replace(optim, lr=own.critic_lr)
         critic = [*self.nets["critic"].parameters(), *(self.names.parameters() if self.names is not None else ())]
-        coupled, compares = own.deviation or own.pack > 1, self.adversarial.relative or own.matching > 0
+        compares = self.adversarial.relative or own.matching > 0
+        normed = any(isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) for layer in self.modules())
+        coupled = own.deviation or own.pack > 1 or normed
         after = self._after if own.clip or own.overfit else None
         return [
             Player("critic", critic, self._critic_loss, coupled=coupled, optim=quick, after=after),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,13 +13,12 @@ from ..core.contract import Generator, all_given
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec
 
-_REACH = 3.0
-"""The latent reaches the generator so many times larger than the label's first embedding. At 1 the generator learnt one picture a
-class and stayed there (digits, 25 s: recall 0.28 against 0.65)."""
-
-
 class OnePass(Generator, Prior):
     """A net "generator" from a latent to x. Where x is quantised, a hyperbolic tangent keeps it in [-1, 1]."""
+
+    reach: ClassVar[float] = 3.0
+    """The latent reaches the generator so many times larger than the label's first embedding. At 1 the generator learnt one picture a
+    class and stayed there (digits, 25 s: recall 0.28 against 0.65)."""
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
@@ -32,7 +31,7 @@ class OnePass(Generator, Prior):
 
     def make(self, z: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         """As `decode`, with each condition's presence (B,) bool."""
-        x = self.nets["generator"](_REACH * z, condition, given).float()
+        x = self.nets["generator"](self.reach * z, condition, given).float()
         return torch.tanh(x) if self.bounded else x
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:

@@ -15,6 +15,7 @@ from ..core.spec import Array, Conditions, Row, Spec, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
 from .fields import Fields, FieldsSettings
 from .grid import GridDecoder, GridEncoder, GridSettings
+from .layers import Layered, LayersSettings
 from .mlp import MLP, DenseMLP, DenseSettings, MLPSettings
 from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
@@ -29,11 +30,11 @@ _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
     "residual": (16, 64, 96, 160),
 }  # fmt: skip
-"""Of each kind, at each of `SIZES`."""
+"""Of each kind, at each of `SIZES`; "layers" names its own."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
-    "pixel": PixelSettings, "residual": ResidualSettings,
+    "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings,
 }  # fmt: skip
 
 
@@ -65,7 +66,8 @@ def _settings(net: Net, size: str, overrides: Mapping[str, Any]) -> tuple[str, A
     for key in wish:
         if key not in known:
             raise UnknownName(f"setting of a {kind} net", key, known)
-    values = {"width": _WIDTHS[kind][SIZES.index(size)], **wish}
+    sized = {"width": _WIDTHS[kind][SIZES.index(size)]} if kind in _WIDTHS else {}
+    values = {**sized, **wish}
     return kind, _SETTINGS[kind](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
@@ -99,6 +101,9 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return _Logit(encoder) if role == "critic" else encoder
         case "fields", "encoder", Row() as given, Row() as output:
             return Fields(given, output, conditions, settings)
+        case "layers", "critic" | "decoder" as role, given, output:
+            layered = Layered(given, output, settings)
+            return _Logit(layered) if role == "critic" else layered
         case "mlp", "critic", given, output:
             return _Logit(MLP(given, output, conditions, settings))
         case "mlp" | "dense", role, given, output if kind == "mlp" or role == "decoder":
