@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def batch_of(spec: Array = SMALL, sees: bool = True) -> Batch:
 
 def widths(net: nn.Module) -> list[int]:
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
-    assert all(one.out_features == other.in_features for one, other in zip(layers, layers[1:], strict=False))
+    assert all(one.out_features == other.in_features for one, other in pairwise(layers))
     return [layers[0].in_features, *(layer.out_features for layer in layers)]
 
 

@@ -13,6 +13,7 @@ from ..core.contract import Generator, all_given
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec
 
+
 class OnePass(Generator, Prior):
     """A net "generator" from a latent to x. Where x is quantised, a hyperbolic tangent keeps it in [-1, 1]."""
 
