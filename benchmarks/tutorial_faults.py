@@ -1,8 +1,7 @@
 """What each fault of the copied GAN programs does to the samples: one small GAN on the 8x8 digits, trained once for every fault.
 
 Same nets, first weights, data order and length; only the fault differs. Prints, for every row, the critic's mean probability of real at
-real and at made digits, and the Fréchet distance on pixels of 1,000 made digits to the real ones, and draws the figure. About a minute
-of one thread.
+real and at made digits, and the Fréchet distance on pixels of 1,000 made digits to the real ones, and draws the figure.
 
 python benchmarks/tutorial_faults.py [--steps 2000] [--seed 0] [--out docs/tutorial-faults.png]
 """
