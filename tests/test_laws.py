@@ -15,6 +15,7 @@ ITEMS = {
     "text": ["Grüße!", "", "日本語のテキスト", "a\tb\n", "नमस्ते", "👩‍👩‍👧"],
     "table": np.array([["a", "1.5", ""], ["b", "2.5", "x"], ["a", "NA", "y"], ["c", "4.0", "x"]], dtype=object),
     "lines": ["one line", "another", "Привет", "one line"],
+    "caption": ["A red cat, asleep", "", "a red (old) house", "猫が寝る", "the cat's hat"],
 }
 
 

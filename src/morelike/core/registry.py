@@ -99,6 +99,8 @@ _FAMILIES = [
     Line("cgan", "morelike.families.gan:GAN", "a GAN of what a condition leaves open; auxiliary=1: the critic names the class",
          "Mirza, Osindero 2014, arXiv:1411.1784; Miyato, Koyama 2018, arXiv:1802.05637; Odena et al. 2016, arXiv:1610.09585",
          conditional=True),
+    Line("text-gan", "morelike.families.gan:GAN", "pictures from captions: the critic also sees real pictures with captions of others",
+         "Reed et al. 2016, arXiv:1605.05396", settings={"mismatched": 0.5}, conditional=True),
     Line("lsgan", "morelike.families.gan:GAN", "a GAN that minimises squares: gradients also from examples well on the right side",
          "Mao et al. 2016, arXiv:1611.04076", settings={"loss": "least-squares"}),
     Line("hinge", "morelike.families.gan:GAN", "a GAN with the hinge loss and a critic whose layers have spectral norm 1",
@@ -222,6 +224,7 @@ _KINDS = [
     Kind("text", "morelike.data.text:TextCodec", "text: running, or an item a line, a file or a row", "transformer"),
     Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
+    Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]
 
 FAMILIES: dict[str, Line] = {line.name: line for line in _FAMILIES}

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.contract import Codec
 from ..core.spec import Array, spec_to_json
+from .caption import CaptionCodec
 from .source import Source
 from .split import Split
 from .text import TextCodec
@@ -26,7 +27,8 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
     held = len(split.holdout)
     step = codec.spec.bin if isinstance(codec.spec, Array) else 0.0
     described = getattr(codec, "describe", None)
-    told = [f"{name}: {text}" for name in chosen if isinstance(other := codecs[name], TextCodec) for text in other.describe()]
+    texts = {name: other for name in chosen if isinstance(other := codecs[name], TextCodec | CaptionCodec)}
+    told = [f"{name}: {text}" for name, other in texts.items() for text in other.describe()]
     parts = {"train": split.train, "validation": split.validation, "holdout": split.holdout}
     return {
         "name": source.name,
@@ -66,7 +68,7 @@ def _text(codec: TextCodec, source: Source) -> dict[str, Any]:
 def _column(source: Source, name: str) -> dict[str, Any]:
     column = source.columns[name]
     if column.kind == "text":
-        return {"name": name, "text": column.values[0][:_SHOWN], "longest": max(map(len, column.values))}
+        return {"name": name, "text": next((text for text in column.values if text), "")[:_SHOWN], "longest": max(map(len, column.values))}
     if column.kind == "number":
         return {"name": name, "low": float(column.values.min()), "high": float(column.values.max())}
     counts = np.bincount(column.values, minlength=len(column.categories))

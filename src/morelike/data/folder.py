@@ -1,24 +1,21 @@
-"""Folders of pictures (or zips of them): sub-folders are classes, train/val/test an official split, a CSV may hold both."""
+"""Folders of pictures (or zips of them): sub-folders are classes, train/val/test an official split, a table beside them may hold both."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from ..core.errors import BadInput
+from ..core.errors import UnknownName
+from .beside import SUFFIXES as TABLES
+from .beside import PictureTable, asked_column, columns_of, named, read_tables, stray_notes
 from .columns import category_column, is_official, natural, split_indices, split_word
-from .files import Files
+from .files import Files, FolderFiles, ZipFiles
 from .picture_file import SUFFIXES, looks_like_picture
 from .pictures import check_pictures
 from .progress import Progress
 from .source import Column, Source
 
 _FILE_LIMIT = 256 << 20
-_TABLE_LIMIT = 64 << 20
-_FILE_FIELDS = ("file", "filename", "file_name", "image", "path", "img")
-_LABEL_FIELDS = ("label", "class", "category", "target")
 _ASIDE = frozenset([".csv", ".tsv", ".json", ".jsonl", ".md", ".html", ".toml", ".yaml", ".yml", ".cff"])
 _ASIDE_STEMS = ("readme", "license", "licence", "copying", "notice", "citation", "makefile")
 
@@ -45,26 +42,36 @@ def strangers(files: Files, pictures: Sequence[str]) -> list[tuple[str, str]]:
     ]
 
 
-def open_pictures(name: str, files: Files, pictures: Sequence[str], beside: Files, progress: Progress | None = None) -> Source:
-    """A source of the files `pictures`; tables (CSV) are looked for in `beside`. Raises BadInput where too many are bad."""
+def open_pictures(
+    name: str, files: Files, pictures: Sequence[str], beside: Files, progress: Progress | None = None, condition: Sequence[str] = ()
+) -> Source:
+    """A source of the files `pictures`; tables (CSV, TSV, JSON lines) are looked for in `beside` and among the files. Columns of
+    `condition` are taken whatever they hold.
+
+    Raises BadInput where too many pictures are bad, or a table's row that is needed, UnknownName for a condition that isn't there.
+    """
 
     def load(number: int) -> Path | bytes:
         picture = pictures[number]
         return files.local(picture) or files.read(picture, _FILE_LIMIT)
 
+    tables, notes = _tables(files, beside, pictures, condition)
     checked = check_pictures(name, pictures, load, progress)
     kept = [pictures[number] for number in checked.good]
-    words, labels, notes = _by_folders(kept)
+    words, labels, said = _by_folders(kept)
+    notes = [*said, *notes]
     columns: dict[str, Column] = {}
     if labels is not None:
         columns["label"] = category_column("label", labels)
     split = split_indices(words)
-    for table, rows in _tables(beside, kept, notes):
-        if not split and "split" in rows[0]:
-            split = split_indices([split_word(row.get("split") or "") for row in rows])
-            notes.append(f"the official split is that of {table}")
-        for key, values in _table_columns(table, rows, len(kept)).items():
+    for table in tables:
+        table.rows = [table.rows[number] for number in checked.good]
+        if not split and table.whole and "split" in table.fields:
+            split = split_indices([split_word(word) for word in table.values("split")])
+            notes.append(f"the official split is that of {table.name}")
+        for key, values in columns_of(table).items():
             columns.setdefault(key, values)
+    columns |= _asked(tables, columns, condition, kept, notes)
     skipped = (*checked.skipped, *strangers(files, pictures))
     return Source(
         name,
@@ -77,6 +84,45 @@ def open_pictures(name: str, files: Files, pictures: Sequence[str], beside: File
         [PurePosixPath(picture).name for picture in kept],
         why_kind=f"{files.where.name} holds {len(pictures):,} picture files",
     )
+
+
+def _tables(
+    files: Files, beside: Files, pictures: Sequence[str], condition: Sequence[str]
+) -> tuple[list[PictureTable], list[str]]:
+    """(tables that name pictures, sentences on them). A zip's neighbours count where they have what is asked for and nothing else has."""
+    notes: list[str] = []
+    tables = read_tables([beside] if files is beside else [beside, files], pictures, notes)
+    known = {named(field) for table in tables for field in table.fields}
+    if beside is files and isinstance(files, ZipFiles) and set(condition) - known - {"label"}:
+        folder = files.where.parent
+        near = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLES and path.is_file())
+        tables += read_tables([FolderFiles(folder, near)], pictures, notes)
+    for table in tables:
+        notes += stray_notes(table)
+        there = sum(row is not None for row in table.rows)
+        if not table.whole:
+            named_are = f"{table.name} names only {there:,} of {len(pictures):,} pictures"
+            notes.append(f"{named_are}: its columns are left out unless they are asked for")
+    return tables, notes
+
+
+def _asked(
+    tables: Sequence[PictureTable], columns: Mapping[str, Column], condition: Sequence[str], pictures: Sequence[str], notes: list[str]
+) -> dict[str, Column]:
+    """The columns asked for that are no classes of every picture. Says which there are besides."""
+    free = {field: table for table in reversed(tables) for field in table.fields if field != "split" and named(field) not in columns}
+    found = {}
+    for name in condition:
+        if name in columns:
+            continue
+        if name not in free:
+            raise UnknownName("condition", name, [*columns, *free])
+        found[name] = asked_column(free[name], name, pictures, notes)
+    rest = [field for field in free if field not in found]
+    if rest:
+        shown = ", ".join(rest[:12]) + (", ..." if len(rest) > 12 else "")
+        notes.append(f"more columns lie beside the pictures: {shown} (--condition NAME learns one as a condition)")
+    return found
 
 
 def _by_folders(names: Sequence[str]) -> tuple[list[str | None], list[str] | None, list[str]]:
@@ -103,49 +149,3 @@ def _by_folders(names: Sequence[str]) -> tuple[list[str | None], list[str] | Non
         notes.append(f"{bare:,} pictures lie beside the class folders and have no class, so there are no labels")
         return words, None, notes
     return words, [parts[0] for parts in folders], notes
-
-
-def _tables(beside: Files, names: Sequence[str], notes: list[str]) -> list[tuple[str, list[dict[str, str]]]]:
-    """(file, one row a picture) for each CSV whose file column names the pictures; rows of the same file must agree."""
-    found = []
-    for table in sorted(name for name in beside.sizes if name.lower().endswith(".csv")):
-        if beside.sizes[table] > _TABLE_LIMIT:
-            notes.append(f"{table} is larger than {_TABLE_LIMIT >> 20} MB and was left alone")
-            continue
-        try:
-            rows = list(csv.DictReader(io.StringIO(beside.read(table).decode("utf-8-sig"), newline="")))
-        except (UnicodeDecodeError, csv.Error) as error:
-            notes.append(f"{table} isn't a CSV in UTF-8 and was left alone ({error})")
-            continue
-        fields = {str(field).lower(): field for field in rows[0]} if rows else {}
-        key = next((fields[field] for field in _FILE_FIELDS if field in fields), None)
-        if key is None:
-            continue
-        by_name: dict[str, dict[str, str]] = {}
-        for row in rows:
-            lowered = {str(field).lower(): str(value) for field, value in row.items() if field != key and value is not None}
-            file = PurePosixPath(row[key] or "").name
-            before = by_name.get(file)
-            by_name[file] = lowered if before is None else {field: value for field, value in lowered.items() if before.get(field) == value}
-        matched = [by_name.get(PurePosixPath(name).name) for name in names]
-        if all(row is not None for row in matched):
-            found.append((table, [row for row in matched if row is not None]))
-        elif any(row is not None for row in matched):
-            notes.append(f"{table} names only {sum(row is not None for row in matched):,} of {len(names):,} pictures and was left alone")
-    return found
-
-
-def _table_columns(table: str, rows: Sequence[Mapping[str, str]], count: int) -> dict[str, Column]:
-    """A table's fields that hold one of few values for every picture; a label's field is called "label"."""
-    columns = {}
-    for field in rows[0]:
-        values = [row.get(field, "") for row in rows]
-        label = field in _LABEL_FIELDS
-        distinct = len(set(values))
-        if field == "split" or not all(values) or distinct < 2 or (not label and distinct > max(2, min(100, count // 5))):
-            continue
-        name = "label" if label else field
-        if distinct > count // 2 and count > 20:
-            raise BadInput(f"{table}: the column {field!r} has {distinct:,} different values for {count:,} pictures; labels must repeat.")
-        columns[name] = category_column(name, values)
-    return columns

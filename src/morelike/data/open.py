@@ -195,12 +195,13 @@ def _no_text(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[_Ca
         found.append(_Candidate(label or "IDX files", partial(idx.open_idx, title, files, group, wish.kind, builtin.CLASS_NAMES)))
     found.extend(_array_candidates(name, files, wish.kind))
     pictures = folder.pictures_in(files)
+    opened = partial(folder.open_pictures, progress=wish.progress, condition=wish.condition)
     if isinstance(files, FolderFiles):
         found.extend(_zip_candidates(name, files, wish, notes, pictures))
     if found and 0 < len(pictures) <= _STRAY_PICTURES:
         notes.append(f"left alone: {', '.join(pictures)}")
     elif pictures:
-        found.append(_Candidate(f"{len(pictures):,} pictures", partial(folder.open_pictures, name, files, pictures, files, wish.progress)))
+        found.append(_Candidate(f"{len(pictures):,} pictures", partial(opened, name, files, pictures, files)))
     return found
 
 
@@ -257,6 +258,7 @@ def _split_files(name: str, files: Files, many: Sequence[str], kind: str | None)
 def _zip_candidates(name: str, files: FolderFiles, wish: _Wish, notes: list[str], pictures: Sequence[str]) -> list[_Candidate]:
     """Data sets inside the folder's zips; a zip whose pictures also lie unpacked beside it counts once."""
     found = []
+    opened = partial(folder.open_pictures, progress=wish.progress, condition=wish.condition)
     unpacked = {PurePosixPath(picture).name for picture in pictures}
     for file in [file for file in files.sizes if file.lower().endswith(".zip")]:
         inner = ZipFiles(files.where / file)
@@ -265,7 +267,7 @@ def _zip_candidates(name: str, files: FolderFiles, wish: _Wish, notes: list[str]
             notes.append(f"{file} holds the pictures that lie beside it, counted once")
             continue
         if inside:
-            found.append(_Candidate(file, partial(folder.open_pictures, name, inner, inside, files, wish.progress)))
+            found.append(_Candidate(file, partial(opened, name, inner, inside, files)))
         else:
             found.extend(_Candidate(f"{file}: {part.label}", part.open) for part in _no_text(name, inner, wish, notes))
     return found

@@ -117,6 +117,9 @@ class GANSettings(CriticSettings):
     """Turns of the critic for one of the generator."""
     matching: float = 0.0
     """Weight of feature matching in the generator's loss (Salimans et al. 2016, arXiv:1606.03498, section 3.1)."""
+    mismatched: float = 0.0
+    """Share of the critic's loss in which real examples of other conditions stand for made ones (Reed et al. 2016, arXiv:1605.05396,
+    algorithm 1: 0.5), so that it learns whether example and condition go together."""
     auxiliary: float = 0.0
     """Weight of naming the class (Odena et al. 2016, arXiv:1610.09585); above 0 the critic is not told it."""
     lr: float = 1e-3
@@ -126,7 +129,7 @@ class GANSettings(CriticSettings):
 
     def __post_init__(self) -> None:
         CriticSettings.__post_init__(self)
-        check_ranges(self, latent=(1, 1 << 16), critic_steps=(1, 1000), matching=(0, 1e6), auxiliary=(0, 1e6))
+        check_ranges(self, latent=(1, 1 << 16), critic_steps=(1, 1000), matching=(0, 1e6), auxiliary=(0, 1e6), mismatched=(0, 0.99))
 
 
 class GAN(OnePass):
@@ -178,9 +181,10 @@ class GAN(OnePass):
         compares = self.adversarial.relative or own.matching > 0
         normed = any(isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) for layer in self.modules())
         coupled = own.deviation or own.pack > 1 or normed
+        paired = coupled or own.mismatched > 0
         after = self._after if own.clip or own.overfit else None
         return [
-            Player("critic", critic, self._critic_loss, coupled=coupled, optim=quick, after=after),
+            Player("critic", critic, self._critic_loss, coupled=paired, optim=quick, after=after),
             Player(
                 "generator", list(self.nets["generator"].parameters()), self._generator_loss, every=own.critic_steps,
                 sees_data=compares, coupled=coupled or own.matching > 0, optim=optim,
@@ -229,7 +233,12 @@ class GAN(OnePass):
         # one pass over both halves: nothing in the critic mixes examples
         real_logit, made_logit = self._judge(torch.cat((real, made)), replace(batch, condition=condition, given=given)).chunk(2)
         penalty = self._penalty(real, made, batch)
-        loss = self.adversarial.critic(real_logit, made_logit) + self.gamma / 2 * penalty
+        loss = self.adversarial.critic(real_logit, made_logit)
+        if self.settings.mismatched:
+            other, wrong = mismatched(batch)
+            wrong_loss = self.adversarial.critic(real_logit, self._judge(real, other))
+            loss = torch.lerp(loss, wrong_loss, self.settings.mismatched * wrong.float())
+        loss = loss + self.gamma / 2 * penalty
         if self.settings.penalty:
             between = torch.lerp(real, made, batch.noise.uniform([1] * (real.dim() - 1), "between")[: len(real)])
             loss = loss + self.settings.penalty * one_centred(lambda x: self._judge(x, batch), between)
@@ -318,6 +327,18 @@ def _check(settings: GANSettings, conditions: Conditions) -> None:
         raise BadInput(f"overfit reads the sign of logits, which means nothing for loss={settings.loss}: use another loss, or augment")
     if settings.auxiliary and (not conditions or refuses_conditions(conditions)):
         raise BadInput("auxiliary asks the critic to name a class, so there must be one class label as the only condition")
+    if settings.mismatched and (not conditions or settings.auxiliary):
+        raise BadInput("mismatched shows the critic wrong conditions, so there must be one, and the critic told it: not with auxiliary")
+
+
+def mismatched(batch: Batch) -> tuple[Batch, Tensor]:
+    """(the batch with each example under the conditions of the one before it, (B,) bool: where these are given and others than its own)."""
+    condition = {name: value.roll(1, 0) for name, value in batch.condition.items()}
+    given = {name: flag.roll(1, 0) for name, flag in batch.given.items()}
+    wrong = torch.zeros(batch.size, dtype=torch.bool, device=batch.data.device)
+    for name, value in condition.items():
+        wrong |= given[name] & (value != batch.condition[name]).flatten(1).any(1)
+    return replace(batch, condition=condition, given=given), wrong
 
 
 def packed(x: Tensor, size: int) -> Tensor:

@@ -17,6 +17,7 @@ from ..core import registry
 from ..core.contract import Codec
 from ..core.errors import BadInput, UnknownName
 from ..core.spec import Conditions, lift
+from ..data.caption import CaptionCodec
 from ..data.loader import Dataset, Order, Windows, encode_all, encode_stream, take
 from ..data.open import open_source
 from ..data.source import Column, Source
@@ -24,7 +25,7 @@ from ..data.split import Split, make_split
 from ..data.table import TableCodec
 from ..data.text import TextCodec
 from ..data.text_shared import shared_pairs
-from .recast import COLUMN_CODECS, Codecs, recast
+from .recast import Codecs, codec_kind, recast, unseen
 from .recipe import Recipe
 
 POOL = 100
@@ -105,7 +106,7 @@ def prepare(
     asked = recipe.condition
     if codecs is not None:
         # which text of a pair is the other's condition is settled by opening it
-        asked = list(codecs.conditions) if any(codec.kind == "text" for codec in codecs.conditions.values()) else None
+        asked = list(codecs.conditions) if any(codec.kind in ("text", "caption") for codec in codecs.conditions.values()) else None
     source = open_source(recipe.data if data is None else data, kind=recipe.kind, condition=asked, offline=offline)
     source, said = recasting(source) if recasting is not None else (source, [])
     split = make_split(source, recipe.seed)
@@ -116,6 +117,10 @@ def prepare(
     else:
         settings = _settings(source, recipe, split.train)
         codec, conditions = _codec(source, settings, split.train), _conditions(source, recipe, settings, split.train)
+        held = np.concatenate([split.validation, split.holdout])
+        for name, own in conditions.items():
+            if isinstance(own, CaptionCodec):
+                said += [f"{name}: of what is held out, {text}" for text in unseen(own, source.columns[name].values[held])]
 
     if isinstance(codec, TableCodec):
         said += codec.describe_rules()
@@ -180,11 +185,11 @@ def _conditions(source: Source, recipe: Recipe, settings: Mapping[str, Any], tra
         if name not in source.columns:
             raise UnknownName("condition", name, source.columns)
         column = source.columns[name]
-        kind = registry.kind(COLUMN_CODECS[column.kind]).load()
+        kind = registry.kind(codec_kind(source, column)).load()
         if column.kind == "category":
             found[name] = kind.fit((), names=column.categories)  # type: ignore[attr-defined]
             continue
-        own = {key: value for key, value in settings.items() if key != "window"} if column.kind == "text" else {}
+        own = {key: value for key, value in settings.items() if key != "window"} if kind.kind == "text" else {}  # type: ignore[attr-defined]
         # `take` leaves the whole column in sight: characters that training lacks are then spelt by bytes.
         rows = take(column.values, train) if column.kind == "text" else raw_column(column, train)
         found[name] = kind.fit(rows, **own)  # type: ignore[attr-defined]

@@ -11,11 +11,16 @@ import numpy as np
 
 from ..core.contract import Codec
 from ..core.errors import BadInput, UnknownName
+from ..data.caption import CaptionCodec
 from ..data.source import Column, Source
 from ..data.text import TextCodec
 
-COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector"}
-"""The kind of codec of each kind of column."""
+_COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector"}
+
+
+def codec_kind(source: Source, column: Column) -> str:
+    """The kind of codec of a column that is a condition: a text is one of texts, and beside anything else a caption."""
+    return "caption" if column.kind == "text" and source.kind != "text" else _COLUMN_CODECS[column.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ def recast(source: Source, codecs: Codecs) -> tuple[Source, list[str]]:
     for name, codec in codecs.conditions.items():
         if isinstance(codec, TextCodec):
             said += [f"{name}: {text}" for text in _misfits(columns[name].values, codec, codecs.owner)]
+        if isinstance(codec, CaptionCodec):
+            said += [f"{name}: {text}" for text in unseen(codec, columns[name].values)]
     return changed, said
 
 
@@ -72,7 +79,7 @@ def _column(source: Source, name: str, codec: Codec, owner: str) -> Column:
         there = ", ".join(source.columns) or "none"
         raise BadInput(f"{owner} is conditioned on {name!r}, which {source.name} doesn't have (its columns: {there})")
     column = source.columns[name]
-    if COLUMN_CODECS[column.kind] != codec.kind:
+    if codec_kind(source, column) != codec.kind:
         raise BadInput(f"{name!r} of {source.name} is a {column.kind}; {owner} takes it as {codec.kind}")
     if column.kind != "category":
         return column
@@ -83,6 +90,20 @@ def _column(source: Source, name: str, codec: Codec, owner: str) -> Column:
             raise UnknownName(f"{name} of {source.name}, on which {owner} is conditioned:", column.categories[used], names)
     ids = np.array([numbers.get(known, 0) for known in column.categories])
     return replace(column, values=ids[column.values], categories=names)
+
+
+def unseen(codec: CaptionCodec, captions: Sequence[str] | np.ndarray) -> list[str]:
+    """Sentences on words of captions that were not learnt as words, and on captions that are cut."""
+    strange, cut = codec.strange(captions), codec.cut(captions)
+    said = []
+    if strange:
+        shown = ", ".join(map(repr, strange[:5])) + (", ..." if len(strange) > 5 else "")
+        words = "1 word was" if len(strange) == 1 else f"{len(strange):,} words were"
+        said.append(f"{words} in no two training captions ({shown}) and {'is' if len(strange) == 1 else 'are'} spelt by letters")
+    if cut:
+        which = "the caption is" if len(captions) == 1 else f"{cut:,} of {len(captions):,} captions are"
+        said.append(f"{which} longer than the {codec.spec.shape[0]} ids that were learnt, and cut there")
+    return said
 
 
 def _in_one_piece(source: Source, codec: TextCodec, owner: str) -> tuple[Source, list[str]]:

@@ -156,7 +156,7 @@ def fixed_conditions(package: Package, where: Mapping[str, Any]) -> dict[str, Te
 
 def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
     """(1, ...) of one value: a class by its name (UnknownName with the nearest right one), a text, or a number (BadInput for others)."""
-    if codec.kind == "text":
+    if codec.kind in ("text", "caption"):
         return torch.from_numpy(np.asarray(codec.encode([str(value)]))).long()
     if codec.kind == "vector":
         try:

@@ -108,7 +108,7 @@ def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[
             continue
         raw = raw_of(codec, values[name].numpy())
         match codec.kind:
-            case "text" | "category":
+            case "text" | "caption" | "category":
                 parts.append([str(value) for value in raw])
             case _:
                 parts.append([f"{name} {', '.join(f'{number:.4g}' for number in np.ravel(value))}" for value in raw])
@@ -210,7 +210,7 @@ def example_words(codec: Codec) -> str:
 def _condition_words(codec: Codec) -> str:
     if codec.kind == "category":
         return f"{codec.spec.vocab} classes"  # type: ignore[union-attr]
-    return f"a text of at most {codec.spec.shape[0]} ids" if codec.kind == "text" else "a number"
+    return f"a text of at most {codec.spec.shape[0]} ids" if codec.kind in ("text", "caption") else "a number"
 
 
 def _stages(folder: Path) -> list[Stage]:

@@ -24,7 +24,7 @@ DRAWS = 768
 def choose_guidance(package: Package, data: Prepared, classifier: Classifier, precision: str) -> list[tuple[float, float]]:
     """Sets the model's guidance scale where it has one that is to be chosen; returns the (scale, label accuracy) pairs tried."""
     model = package.model
-    label = next(iter(package.conditions), None)
+    label = data.label
     if label is None or "guidance" not in getattr(model, "dials", ()) or model.settings.guidance != 0.0:
         return []
     n = min(DRAWS, len(data.validation))

@@ -192,7 +192,7 @@ def _arrays(name: str, codec: Codec, ids: np.ndarray, values: Any) -> dict[str, 
     names = getattr(codec, "names", ())
     if codec.kind == "category":
         return {name: ids[:, 0].astype(np.int64), f"{name}_names": np.array(names, dtype=np.str_)}
-    return {name: np.array(values, dtype=np.str_) if codec.kind == "text" else np.asarray(values)[:, 0]}
+    return {name: np.array(values, dtype=np.str_) if codec.kind in ("text", "caption") else np.asarray(values)[:, 0]}
 
 
 def _npy(path: Path, array: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """The one condition encoder, which lives inside every net: (condition, given) -> a vector, and a sequence where a condition is one.
 
-B batch, S length of a condition, D width.
+B batch, S length of a condition, D width, E width of what reads a caption.
 """
 
 from __future__ import annotations
@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.spec import Conditions, Spec, Tokens, elements, live, sequential
 
+_CAPTION_WIDTH = 128
 Reader = Callable[[int], nn.Module]
 """Makes a net from its width: (embedded (B,S,D), live (B,S)) -> read (B,S,D)."""
 
 
 class ConditionEncoder(nn.Module):
-    """Sums one vector a condition: embedded ids (mean over live places) or a small net over numbers; a learned null where not given.
+    """Sums one vector a condition: embedded ids, a caption that is read, or a small net over numbers; a learned null where not given.
 
-    With a `reader`, conditions that are sequences are also read place by place, for attention. `tables`: embeddings that belong to the
-    net around and serve conditions here too.
+    With a `reader`, conditions that are sequences are the mean of their embedded ids, and are also read place by place, for attention;
+    without one they are captions. `tables`: embeddings that belong to the net around and serve conditions here too.
     """
 
     def __init__(
@@ -32,7 +34,10 @@ class ConditionEncoder(nn.Module):
         # a plain mapping: their parameters are registered, and stored, where they belong
         self._tables = dict(tables or {})
         own = {name: spec for name, spec in conditions.items() if name not in self._tables}
-        self.embed = nn.ModuleDict({name: _embedder(spec, width) for name, spec in own.items()})
+        self.captions = [name for name, spec in conditions.items() if reader is None and sequential(spec)]
+        self.embed = nn.ModuleDict(
+            {name: Caption(spec, width) if name in self.captions else _embedder(spec, width) for name, spec in own.items()}
+        )
         self.null = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name in conditions})
         read = [name for name, spec in conditions.items() if reader is not None and sequential(spec)]
         self.readers = nn.ModuleDict({name: reader(width) for name in read} if reader is not None else {})
@@ -44,7 +49,11 @@ class ConditionEncoder(nn.Module):
             null = self.null[name].expand(batch, -1)
             vector = null
             if name in condition:
-                vector = torch.where(given[name][:, None], self._vector(name, spec, condition[name]), null)
+                there = given[name]
+                if name in self.captions and isinstance(spec, Tokens) and spec.stop is not None:
+                    # an empty caption is none
+                    there = there & (condition[name][:, 0] != spec.stop)
+                vector = torch.where(there[:, None], self._vector(name, spec, condition[name]), null)
             total = vector if total is None else total + vector
         return total
 
@@ -55,6 +64,8 @@ class ConditionEncoder(nn.Module):
     def _vector(self, name: str, spec: Spec, value: Tensor) -> Tensor:
         if not isinstance(spec, Tokens):
             return self._embedded(name, value.flatten(1).float())
+        if name in self.captions:
+            return self._embedded(name, value)
         flat = value.flatten(1)
         embedded = self._embedded(name, flat)
         if spec.stop is None:
@@ -84,6 +95,31 @@ class ConditionEncoder(nn.Module):
         if not parts:
             return None
         return torch.cat([part for part, _ in parts], 1), torch.cat([there for _, there in parts], 1)
+
+
+class Caption(nn.Module):
+    """Reads a caption: (B,S) ids -> (B,D), the sum over places of embedded ids, each with its neighbours (convolutions, after Kim 2014,
+    arXiv:1408.5882), divided by the root of their number: captions of any length have vectors of one size."""
+
+    def __init__(self, spec: Spec, width: int) -> None:
+        super().__init__()
+        assert isinstance(spec, Tokens)
+        self.spec, own = spec, min(width, _CAPTION_WIDTH)
+        self.table = nn.Embedding(spec.vocab, own)
+        as_table(self.table.weight)
+        self.around = nn.ModuleList(nn.Conv1d(own, own, 3, padding=1) for _ in range(2))
+        self.last = nn.Linear(own, width)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        there = live(self.spec, ids)
+        if self.spec.stop is not None:
+            there = there & (ids != self.spec.stop)
+        mask = there[:, None].to(self.table.weight.dtype)
+        h = self.table(ids).transpose(1, 2) * mask
+        for layer in self.around:
+            h = h + F.silu(layer(h)) * mask
+        out: Tensor = self.last(h.sum(2) / mask.sum(2).clamp(min=1.0).sqrt())
+        return out
 
 
 def as_table(weight: Tensor) -> None:
