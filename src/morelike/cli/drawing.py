@@ -13,7 +13,7 @@ from ..house import writing
 from ..house.linked import is_linked, load_linked
 from ..house.model import Model, check_count, load
 from ..house.recipe import parse_value
-from ..house.sampling import names_of
+from ..house.sampling import names_of, unlike_training
 from ..house.texts import codec_of
 
 
@@ -31,11 +31,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What `sample` made: a file, or a text to be printed; `rule` says how the items stand in it."""
+    """What `sample` made: a file, or a text to be printed; `rule` says how the items stand in it, `notes` what was asked for and is odd."""
 
     path: Path | None
     text: str = ""
     rule: str = ""
+    notes: Sequence[str] = ()
 
 
 def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
@@ -56,7 +57,8 @@ def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     )
     if place is None:
         return Drawn(None, *writing.as_text(items))
-    return Drawn(place.path, rule=writing.write(place, items, model.codec, ids, model.package.conditions))
+    rule = writing.write(place, items, model.codec, ids, model.package.conditions)
+    return Drawn(place.path, rule=rule, notes=unlike_training(model.package, where if isinstance(where, dict) else {}))
 
 
 def _rows(model: Model, n: int, asked: Asked, dials: Mapping[str, Any], place: writing.Target) -> Drawn:

@@ -151,6 +151,8 @@ def sample(  # noqa: PLR0913  # typer reads the options from the signature
         if not quiet:
             typer.echo(f"{n:,} texts, {drawn.rule}", err=True)
     elif not quiet:
+        for note in drawn.notes:
+            show.say(note)
         show.say(f"{n:,} samples: {drawn.path}" + (f" ({drawn.rule})" if drawn.rule else ""))
 
 

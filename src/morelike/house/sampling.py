@@ -16,7 +16,9 @@ from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.settings import build_settings
 from ..core.spec import Row, Tokens, lift_all
+from ..data.caption import CaptionCodec
 from ..data.table_read import as_typed
+from .recast import unseen
 
 if TYPE_CHECKING:
     from .package import Package
@@ -115,8 +117,8 @@ def names_of(package: Package) -> list[str]:
 
 
 def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
-    """n rows of each condition: the value asked for, else classes drawn from the training histogram and other values from the kept
-    held-out ones, each row by its own noise.
+    """n rows of each condition: the value asked for, or of a list each in turn, else classes drawn from the training histogram and other
+    values from the kept held-out ones, each row by its own noise.
 
     Raises UnknownName for a condition that the model doesn't have.
     """
@@ -127,8 +129,8 @@ def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int
     found = {}
     for name, codec in codecs.items():
         if name in where:
-            value = encode_value(codec, where[name], name)
-            found[name] = value.expand(n, -1).clone()
+            value = torch.cat([encode_value(codec, one, name) for one in several(codec, where[name])])
+            found[name] = value[torch.arange(n) % len(value)]
         elif codec.kind != "category":
             if name not in package.pools:
                 raise BadInput(f"the package keeps no values of {name!r} to draw from; give one with --where {name}=...")
@@ -140,6 +142,25 @@ def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int
             noise = Noise(seed, n, path=("condition", name))
             found[name] = noise.choice(torch.tensor(histograms[name], dtype=torch.float64))[:, None]
     return found
+
+
+def several(codec: Codec, value: Any) -> list[Any]:
+    """The values that a condition is asked to have in turn: of a list, or of captions with | between. Raises BadInput for none."""
+    if codec.kind == "caption" and isinstance(value, str):
+        return [part.strip() for part in value.split("|")]
+    found = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not found:
+        raise BadInput("a list of a condition's values is empty; leave the condition out to have it drawn")
+    return found
+
+
+def unlike_training(package: Package, where: Mapping[str, Any]) -> list[str]:
+    """Sentences on words of the captions asked for that were not learnt as words, and on what is cut of them."""
+    said = []
+    for name, codec in package.conditions.items():
+        if isinstance(codec, CaptionCodec) and name in where:
+            said += [f"{name}: {text}" for text in unseen(codec, [str(value) for value in several(codec, where[name])])]
+    return said
 
 
 def fixed_conditions(package: Package, where: Mapping[str, Any]) -> dict[str, Tensor]:

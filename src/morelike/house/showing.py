@@ -17,7 +17,7 @@ from ..core.contract import Codec, Trainable
 from ..core.spec import sequential
 from ..data.image import grid, rgb8
 from ..judges.report import ClassShare, Cost, DataCard, NearestPair, ReportData, Stage, write_report
-from ..judges.report_text import Writing
+from ..judges.report_text import MOST_CARDS, Writing
 from ..training.record import read
 from .package import Package
 from .prepare import Prepared, raw_of
@@ -68,12 +68,15 @@ def real_page(data: Prepared, wanted: Mapping[str, Tensor], rows: int, columns: 
 
 
 def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequence[str] = ()) -> Any:
-    """Raw items for the report: texts, each with its line of `about`; or one picture, a grid or a scatter plot's PNG bytes."""
+    """Raw items for the report: texts, each with its line of `about`, or pictures over it; or one picture, a grid or a scatter plot's PNG
+    bytes."""
     if codec.kind == "text":
         lines = about or [""] * len(items)
         return tuple(Writing(str(text), line) for text, line in zip(items, lines, strict=True))
     if codec.kind == "image":
         low, high = _range(codec)
+        if about:
+            return tuple(Writing("", line, rgb8(item, low, high)) for item, line in zip(items, about, strict=True))
         return grid([rgb8(item, low, high) for item in items], columns, gap=1, scale=1)
     path = folder / "page.png"
     codec.draw(items, path, columns)
@@ -117,6 +120,8 @@ def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[
 
 def _page_size(package: Package) -> tuple[int, int]:
     """(rows, columns) of the pages of samples."""
+    if _captioned(package):
+        return MOST_CARDS, 1
     if package.codec.kind == "image":
         return 10, 10
     if not sequential(package.codec.spec):
@@ -124,6 +129,11 @@ def _page_size(package: Package) -> tuple[int, int]:
     label = by_class(package, 1, 1)
     classes = next(iter(package.conditions.values())).spec.vocab if label else 0  # type: ignore[union-attr]
     return (min(classes, 8), max(2, 8 // classes)) if label else (8, 1)
+
+
+def _captioned(package: Package) -> bool:
+    """Whether they are pictures with captions."""
+    return package.codec.kind == "image" and any(codec.kind == "caption" for codec in package.conditions.values())
 
 
 def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
     made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=precision)
     stored = real_page(data, condition, rows, columns) if chosen is None else data.holdout.x[chosen]
     text = package.codec.kind == "text"
-    about = said(package.conditions, condition) if text else []
+    about = said(package.conditions, condition) if text or _captioned(package) else []
     names: tuple[str, ...] = ()
     if condition and chosen is None and not text:
         codec = next(iter(package.conditions.values()))

@@ -1,4 +1,4 @@
-"""Texts on the report's page: cards of samples, and pairs with the span marked that both share."""
+"""Texts on the report's page: cards of samples, pictures with their captions, and pairs with the span marked that both share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from .report_parts import escape
+from .report_parts import Picture, escape, picture_tag
 
 MOST_CARDS, MOST_CHARACTERS = 24, 700
 _COMPARED = 1_500
+_PICTURE_BYTES = 15_000
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One text and a line on it: its class, or what it answers."""
+    """One text and a line on it: its class, or what it answers; or a picture and its caption."""
 
     text: str
     about: str = ""
+    picture: Picture | None = None
 
 
 Writings = tuple[Writing, ...]
@@ -40,12 +42,17 @@ def _block(inner: str) -> str:
 
 
 def cards(writings: Sequence[Writing], most: int = MOST_CARDS) -> str:
-    """At most `most` texts, each on a card under its line."""
-    items = []
+    """At most `most` texts, each on a card under its line; pictures over their captions."""
+    items, pictured = [], False
     for writing in writings[:most]:
+        if writing.picture is not None:
+            tag = picture_tag(writing.picture, writing.about, width=96, most_bytes=_PICTURE_BYTES)
+            items.append(f'<li><figure>{tag}<figcaption dir="auto">{escape(plain(writing.about, 300))}</figcaption></figure></li>')
+            pictured = True
+            continue
         about = f'<p class="about" dir="auto">{escape(plain(writing.about, 300))}</p>' if writing.about else ""
         items.append(f"<li>{about}{text_block(writing.text)}</li>")
-    return f'<ol class="texts">{"".join(items)}</ol>' if items else ""
+    return f'<ol class="texts{" pictured" if pictured else ""}">{"".join(items)}</ol>' if items else ""
 
 
 def shared_span(first: str, second: str) -> tuple[int, int, int]:
