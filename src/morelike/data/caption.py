@@ -18,8 +18,8 @@ from ..core.contract import Codec
 from ..core.spec import Tokens
 from .text_page import draw_page
 
-LONGEST = 64
-"""Ids of the longest caption that is kept whole."""
+SHORTEST, LONGEST = 16, 64
+"""Bounds of the ids of the longest caption that is kept whole."""
 MOST_WORDS = 8192
 _UNKNOWN = "\ufffd"
 _WORDS = re.compile(rf"[\w{_UNKNOWN}]+|[^\w\s{_UNKNOWN}]")
@@ -40,7 +40,7 @@ class CaptionCodec(Codec):
     """
 
     kind: ClassVar[str] = "caption"
-    loss: ClassVar[str] = "case, spaces, letters that no training caption holds, and what is beyond the longest training caption"
+    loss: ClassVar[str] = "case, spaces, letters that no training caption holds, and what is beyond T ids"
 
     def __init__(self, words: Sequence[str], letters: Sequence[str], window: int, said: Sequence[str] = ()) -> None:
         """`words` and `letters` in the order of their ids, `window` T."""
@@ -54,7 +54,7 @@ class CaptionCodec(Codec):
 
     @classmethod
     def fit(cls, items: Iterable[str]) -> Self:  # type: ignore[override]  # there are no settings
-        """Learns words and letters of the training captions; T is their longest and a stop, `LONGEST` at most."""
+        """Learns words and letters of the training captions. T is twice their longest, for new words are spelt: 16 to `LONGEST`."""
         split = [words_of(item) for item in items]
         held = Counter(word for caption in split for word in set(caption))
         common = sorted((-count, word) for word, count in held.items() if count > 1)
@@ -66,7 +66,7 @@ class CaptionCodec(Codec):
         empty = sum(not caption for caption in split)
         if empty:
             said.append(f"{empty:,} of {len(split):,} training items have no caption, and are learnt without.")
-        return cls(codec.words, codec.letters, min(max([1, *lengths]) + 1, LONGEST), said)
+        return cls(codec.words, codec.letters, min(max([SHORTEST, *(2 * length for length in lengths)]), LONGEST), said)
 
     def describe(self) -> list[str]:
         """Sentences on the captions and on their ids."""
