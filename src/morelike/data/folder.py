@@ -60,9 +60,7 @@ def open_pictures(
     kept = [pictures[number] for number in checked.good]
     words, labels, said = _by_folders(kept)
     notes = [*said, *notes]
-    columns: dict[str, Column] = {}
-    if labels is not None:
-        columns["label"] = category_column("label", labels)
+    columns = {} if labels is None else {"label": category_column("label", labels)}
     split = split_indices(words)
     for table in tables:
         table.rows = [table.rows[number] for number in checked.good]
