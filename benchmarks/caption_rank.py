@@ -86,7 +86,7 @@ def trained(data: Prepared, name: str, steps: int) -> Matcher:
         rate.step()
         if step % max(1, steps // 12) == 0 or step == steps:
             share = float(ranked(matcher, *checked).mean())
-            print(f"  step {step:,}: loss {float(loss):.2f}, validation {share:.3f}, {time.perf_counter() - began:.0f} s", flush=True)
+            print(f"  step {step:,}: loss {loss.item():.2f}, validation {share:.3f}, {time.perf_counter() - began:.0f} s", flush=True)
             if share > best:
                 best, kept = share, {key: value.clone() for key, value in matcher.state_dict().items()}
     matcher.load_state_dict(kept)

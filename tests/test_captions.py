@@ -24,6 +24,7 @@ from morelike.data.open import open_source
 from morelike.families.gan import mismatched
 from morelike.house.build import build
 from morelike.house.prepare import prepare
+from morelike.house.recast import Codecs
 from morelike.house.recipe import Recipe
 from morelike.nets.condition import ConditionEncoder
 
@@ -210,6 +211,17 @@ def test_the_vocabulary_is_that_of_the_training_part(pictures: Path) -> None:
     assert any("'unicorn'" in sentence and "spelt by letters" in sentence for sentence in data.said)
 
 
+@pytest.mark.parametrize("name", ["caption", "weight", "kind"])
+def test_the_same_columns_are_read_again_for_a_model_that_exists(pictures: Path, tmp_path: Path, name: str) -> None:
+    path = zipped(pictures, tmp_path / "bare.zip")
+    table(tmp_path / "captions.csv", full())
+    recipe = Recipe(data=str(path), condition=[name])
+    first = prepare(recipe)
+    again = prepare(recipe, codecs=Codecs("it", first.codec, first.conditions))
+    assert again.split.fingerprint == first.split.fingerprint
+    assert np.array_equal(again.holdout.condition[name], first.holdout.condition[name])
+
+
 # what nets make of them
 
 
@@ -283,6 +295,7 @@ def test_a_model_is_trained_saved_loaded_and_asked_by_caption(pictures: Path, tm
     assert np.array_equal(turns, model.sample(4, {"caption": "red cat|blue dog"}, seed=1))
     assert np.array_equal(turns[0], red[0])
     assert np.array_equal(turns[1], blue[1])
+    assert model.sample(3).shape == (3, 8, 8, 3)
     # shown to the nets: the caption alone changes the picture
     x = [model.draw(1, {"caption": text}, 1)[0] for text in ("red cat", "blue dog")]
     assert not torch.equal(*x)

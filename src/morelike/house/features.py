@@ -49,7 +49,7 @@ def judges_net(data: Prepared, audience: Audience) -> tuple[Extractor, Classifie
     short = package.read_card(folder)["files"][package.FILES[0]][:8]
     name = f"{data.source.name}-cnn-{short}"
     embed = Extractor(name, lambda items: _run(net, data.codec, items, "embed"))
-    label = next(iter(data.conditions), None)
+    label = data.label
     if label is None:
         return embed, None
     names = tuple(data.conditions[label].names)  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def _cached(folder: Path) -> Trainable | None:
 
 
 def _train(data: Prepared, folder: Path, audience: Audience) -> Trainable:
-    label = next(iter(data.conditions), None)
+    label = data.label
     recipe = Recipe(model="features", settings={"label": label} if label else {}, seed=0)
     specs = {label: data.conditions[label].spec} if label else {}
     model = build(recipe, data.codec.spec, specs)

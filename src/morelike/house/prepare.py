@@ -106,7 +106,10 @@ def prepare(
     asked = recipe.condition
     if codecs is not None:
         # which text of a pair is the other's condition is settled by opening it
-        asked = list(codecs.conditions) if any(codec.kind in ("text", "caption") for codec in codecs.conditions.values()) else None
+        # ... and columns beside pictures are read, and a zip's neighbours, where they are asked for
+        place = recipe.data if data is None else data
+        packed = isinstance(place, str | Path) and str(place).lower().endswith(".zip")
+        asked = list(codecs.conditions) if packed or any(codec.kind != "category" for codec in codecs.conditions.values()) else None
     source = open_source(recipe.data if data is None else data, kind=recipe.kind, condition=asked, offline=offline)
     source, said = recasting(source) if recasting is not None else (source, [])
     split = make_split(source, recipe.seed)
