@@ -1,4 +1,4 @@
-"""The contract under every family: Batch, Player, Learner, Trainable, Generator, Net, Codec.
+"""The contract under every family: Batch, Player, Learner, Remedy, Trainable, Generator, Net, Codec.
 
 B batch, * the example's shape. A player's gradient reaches its own parameters only (the trainer freezes the rest); a
 loss is a pure function of its Batch; all learned state is parameters or buffers.
@@ -113,6 +113,15 @@ class Learner:
 
 
 @dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change of settings that the trainer makes in mid-run when a game goes wrong; losses read their settings at every turn."""
+
+    name: str
+    """What is done, in words: "gradient penalty from 0.2 to 1"."""
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Net:
     """A net that a family wants: its role, what goes in and what comes out. `nets.build` makes it."""
 
@@ -164,6 +173,10 @@ class Trainable(nn.Module, ABC):
     @abstractmethod
     def players(self) -> list[Player | Learner]:
         """Who learns, in order of play."""
+
+    def remedies(self) -> list[Remedy]:
+        """What may be changed of a game that goes wrong, mildest first, each on top of those before; the learning rate comes after."""
+        return []
 
     @property
     def device(self) -> torch.device:

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
+from ..core.contract import Batch, Learner, Net, Optim, Player, Remedy, Terms
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.penalty import pulling_away
-from .one_pass import OnePass
+from .one_pass import OnePass, stronger
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,9 @@ class EBGAN(OnePass):
                 coupled=self.settings.pulling > 0, optim=optim,
             ),
         ]  # fmt: skip
+
+    def remedies(self) -> list[Remedy]:
+        return [stronger("pulling", self.settings.pulling)]
 
     def _energy(self, x: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """(mean squared error (B,), code (B,S))."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..core.contract import Batch, Learner, Net, Optim, Player, Terms
+from ..core.contract import Batch, Learner, Net, Optim, Player, Remedy, Terms
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
 from ..core.settings import check_ranges
@@ -24,12 +24,13 @@ from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.augment import diff_augment
 from ..maths.penalty import one_centred, zero_centred
 from .labels import classes_of, count_classes, refuses_conditions
-from .one_pass import OnePass
+from .one_pass import OnePass, stronger
 
 _WATCHED = 64
 """Real examples a step on which the critic's overfitting is read."""
 _MOST_AUGMENTED = 0.8
 """Above, made examples take the changes over (Karras et al. 2020, arXiv:2006.06676, figure 4)."""
+_REMEDY_AUGMENT = 0.5
 _EXAMPLES_TO_ALL = 100_000
 """Examples that the critic must see before the share of augmentation could have gone from 0 to 1 (500,000 in the paper)."""
 
@@ -152,8 +153,6 @@ class GAN(OnePass):
         own = self.settings
         _check(own, conditions)
         self.adversarial = LOSSES[own.loss]
-        self.gamma = own.r1 * (elements(spec) / 64 if spatial(spec) else 1.0)
-        self.augments = spatial(spec) and own.augment + own.overfit > 0
         self.register_buffer("share", torch.tensor(own.augment), persistent=own.overfit > 0)
         self.classes = count_classes(conditions) if own.auxiliary else 0
         critic: Any = self.nets["critic"]
@@ -191,12 +190,24 @@ class GAN(OnePass):
             ),
         ]  # fmt: skip
 
+    def remedies(self) -> list[Remedy]:
+        own = self.settings
+        held = stronger("penalty", own.penalty) if own.penalty else stronger("r1", own.r1)
+        changed = spatial(self.spec) and not own.overfit and own.augment < _REMEDY_AUGMENT
+        return [held, *([Remedy(f"augment from {own.augment:g} to {_REMEDY_AUGMENT:g}", {"augment": _REMEDY_AUGMENT})] if changed else [])]
+
+    @property
+    def gamma(self) -> float:
+        """Weight of the squared gradient norm, whatever the data's size."""
+        return self.settings.r1 * (elements(self.spec) / 64 if spatial(self.spec) else 1.0)
+
     # what the critic sees and says
 
     def _shown(self, x: Tensor, noise: Noise) -> Tensor:
         """(N,*) what the critic judges of x (B,*): changed at random, packed, and with its deviation, as the settings say."""
-        if self.augments:
-            x = diff_augment(x, noise, self.share)
+        own = self.settings
+        if spatial(self.spec) and own.augment + own.overfit > 0:
+            x = diff_augment(x, noise, self.share if own.overfit else own.augment)
         if self.settings.pack > 1:
             x = packed(x, self.settings.pack)
         return with_deviation(x) if self.settings.deviation else x

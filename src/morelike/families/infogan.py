@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.contract import Batch, Learner, Net, Optim, Player, Terms, all_given
+from ..core.contract import Batch, Learner, Net, Optim, Player, Remedy, Terms, all_given
 from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.penalty import zero_centred
 from .gan import LOSSES
-from .one_pass import OnePass
+from .one_pass import OnePass, stronger
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,6 @@ class InfoGAN(OnePass):
         super().__init__(spec, conditions, nets, parts, settings)
         own = self.settings
         self.latent = Array((_latent(own),))
-        self.gamma = own.r1 * (elements(spec) / 64 if spatial(spec) else 1.0)
         critic: Any = self.nets["critic"]
         self.reader = nn.Sequential(
             nn.Linear(critic.width, critic.width), nn.LeakyReLU(0.2), nn.Linear(critic.width, own.categories + 2 * own.continuous)
@@ -79,6 +78,14 @@ class InfoGAN(OnePass):
             Player("critic", critic, self._critic_loss, optim=replace(optim, lr=self.settings.critic_lr)),
             Player("generator", list(self.nets["generator"].parameters()), self._generator_loss, sees_data=False, optim=optim),
         ]
+
+    def remedies(self) -> list[Remedy]:
+        return [stronger("r1", self.settings.r1)]
+
+    @property
+    def gamma(self) -> float:
+        """Weight of the squared gradient norm, whatever the data's size."""
+        return self.settings.r1 * (elements(self.spec) / 64 if spatial(self.spec) else 1.0)
 
     def _judge(self, x: Tensor, batch: Batch) -> Tensor:
         logit: Tensor = self.nets["critic"](x, batch.condition, batch.given).float()

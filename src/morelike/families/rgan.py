@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.abilities import Condition, Prior
-from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
+from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Remedy, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, live, sequential
 from ..maths.penalty import one_centred
+from .one_pass import stronger
 
 RELAXED = ("gumbel", "softmax")
 _MOST_GUMBEL = 1 << 18
@@ -96,6 +97,9 @@ class RGAN(Generator, Prior):
             Player("critic", critic, self._critic_loss, optim=quick),
             Player("generator", generator, self._generator_loss, every=self.settings.critic_steps, sees_data=False, optim=optim),
         ]
+
+    def remedies(self) -> list[Remedy]:
+        return [stronger("penalty", self.settings.penalty)]
 
     def _make(self, z: Tensor, condition: Condition, given: Condition, temperature: float = 1.0) -> Tensor:
         """(B,T,V) relaxed ids; T steps, each fed with the one before."""

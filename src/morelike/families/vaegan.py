@@ -14,13 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.abilities import Condition, Encodes, Prior
-from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
+from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Remedy, Terms, all_given
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.likelihood import unit_gaussian_divergence
 from ..maths.penalty import zero_centred
 from .autoencoder import Autoencoder, latent_size
+from .one_pass import stronger
 
 Told = Mapping[str, Tensor]
 _FEATURES = 128
@@ -62,7 +63,6 @@ class VAEGAN(Generator, Prior, Encodes):
         super().__init__(spec, conditions, nets, parts, settings)
         self.latent = Array((latent_size(spec, self.settings.latent),))
         self.bounded = isinstance(spec, Array) and spec.bin > 0
-        self.gamma = self.settings.r1 * (elements(spec) / 64 if spatial(spec) else 1.0)
         self.logit = nn.Linear(_FEATURES, 1)
 
     @classmethod
@@ -88,6 +88,14 @@ class VAEGAN(Generator, Prior, Encodes):
             Player("encoder", encoder, self._encoder_loss, optim=optim),
             Player("decoder", decoder, self._decoder_loss, optim=optim),
         ]
+
+    def remedies(self) -> list[Remedy]:
+        return [stronger("r1", self.settings.r1)]
+
+    @property
+    def gamma(self) -> float:
+        """Weight of the squared gradient norm, whatever the data's size."""
+        return self.settings.r1 * (elements(self.spec) / 64 if spatial(self.spec) else 1.0)
 
     def _posterior(self, x: Tensor, condition: Told, given: Told) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.nets["encoder"](x, condition, given).float().chunk(2, 1)

@@ -38,6 +38,7 @@ class Training(_Strict):
     averaging: float = Field(16.0, ge=0)
     chunks: int = Field(1, ge=1)
     patience: int = Field(0, ge=0)
+    watch: bool = Field(True, description="whether the watchdog of games may put weights back and change settings")
     precision: Literal["fp32", "bf16"] | None = None
     threads: int | None = Field(None, ge=1)
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,12 +21,14 @@ from ..core.contract import Batch, Learner, Player, Terms, Trainable
 from ..core.errors import BadPackage
 from ..core.noise import Noise
 from ..core.spec import lift, lift_all
+from .game import GROWN, GROWN_CUT, MOST_ALARMS, Alarm, Game, Standing, watched
+from .interrupt import between_steps
 from .optimiser import Optimiser
 from .plan import VALIDATE_AT, Plan, turns
 from .record import Row, Sink
 from .rule import averaged, gradient_norm
 from .state import Progress, gather, group, load, put, save, weights
-from .watchdog import MOST_INCIDENTS, RATE_CUT, Snapshot, TrainingFailed, sick
+from .watchdog import MOST_INCIDENTS, RATE_CUT, UNHEALED, Snapshot, TrainingFailed, sick
 
 LOOK_EVERY = 25
 """Steps between looks at the numbers: each look waits for the device, is recorded, and can raise the alarm."""
@@ -58,6 +58,10 @@ class Hooks:
     """(averaged model, step, seconds) after each validation: to draw samples."""
     advance: Callable[[int, Mapping[str, float]], None] | None = None
     """(step, latest terms): for a progress bar."""
+    tell: Callable[[str], None] | None = None
+    """Hears of an incident in one sentence."""
+    picture: Callable[[Trainable, int, str], None] | None = None
+    """(averaged model, number of the incident, "before" or "after" it was treated): to draw samples."""
     sink: Sink | None = None
     checkpoint: Path | None = None
 
@@ -84,8 +88,13 @@ class Trainer:
         self.marks = sorted({max(1, round(share * plan.steps)) for share in self.hooks.validate_at})
         self._turn: str | None = None
         self.seen: dict[str, list[Tensor]] = {}
-        self._since = 0
         self._healthy: Snapshot | None = None
+        """The last state of finite numbers."""
+        self._well: Snapshot | None = None
+        """In a game: the last state whose samples were well, too."""
+        self.game: Game | None = None
+        if plan.watch and watched(model, self.players):
+            self.game = Game(model, self.players, data.rows, plan.seed, plan.steps)
         self._stopped = False
 
     def run(self) -> Trainable:
@@ -95,9 +104,11 @@ class Trainer:
         """
         if self.plan.threads:
             torch.set_num_threads(self.plan.threads)
-        self._snapshot()
+        if self._healthy is None:
+            self._snapshot()
+            self._well = self._healthy
         try:
-            with _between_steps() as interrupted:
+            with between_steps() as interrupted:
                 while self.progress.step < self.plan.steps and not self._stopped and not interrupted:
                     self._sitting(interrupted)
             if interrupted:
@@ -109,6 +120,7 @@ class Trainer:
             raise
         finally:
             self._unfreeze()
+        self._after_picture(due=True)
         if self.best:
             put(self.average, self.best)
         return self.average.eval()
@@ -226,10 +238,15 @@ class Trainer:
         terms = dict(zip(names, means, strict=True))
         self.seen = {}
         if sick(terms):
-            self._heal(sick(terms))
+            self._heal(f"{', '.join(sick(terms))} not finite", RATE_CUT)
             return
-        if self.progress.step - self._since >= 2 * LOOK_EVERY or self._healthy is None:
+        if self.game is not None and self._is_worse(self.game, terms):
+            return
+        if self._healthy is None or self.progress.step - self._healthy.step >= 2 * LOOK_EVERY:
             self._snapshot()
+        if self.game is not None and self.game.well(terms):
+            self._snapshot()
+            self._well = self._healthy
         self._write({"event": "step", "step": self.progress.step, "seconds": round(self.progress.seconds, 3), **terms})
         if self.hooks.advance is not None:
             self.hooks.advance(self.progress.step, terms)
@@ -239,29 +256,79 @@ class Trainer:
 
     def _snapshot(self) -> None:
         if not self._is_sick():
-            self._healthy, self._since = Snapshot(self._flat(grown=False), self.progress.step), self.progress.step
+            self._healthy = Snapshot(self._flat(grown=False), self.progress.step)
 
     def _restore(self, snapshot: Snapshot | None) -> None:
         if snapshot is not None:
             # what Learners have gathered since is theirs: it is not undone, for their passes are not
             self._put({**self._flat(), **snapshot.flat})
+        if self.game is not None:
+            self.game.settle(self.progress.step)
 
-    def _heal(self, names: list[str]) -> None:
+    def _heal(self, what: str, cut: float) -> None:
         """Back to the last healthy weights; the data order goes on, so the same batch is not met again."""
         self._restore(self._healthy)
         done = self.progress
         done.incidents += 1
-        done.rate_scale *= RATE_CUT
+        done.rate_scale *= cut
         back = self._healthy.step if self._healthy else 0
-        what = f"{', '.join(names)} not finite"
-        action = f"weights of step {back} put back, learning rate times {done.rate_scale:g}"
-        self._write({"event": "incident", "step": done.step, "what": what, "action": action})
+        self._report(what, f"weights of step {back} put back, learning rate times {done.rate_scale:g}")
         if done.incidents >= MOST_INCIDENTS:
             self.save()
             raise TrainingFailed(
-                f"training gave up at step {done.step}: {what} for the third time, also at {done.rate_scale / RATE_CUT:g} of the "
+                f"training gave up at step {done.step}: {what} for the third time, also at {done.rate_scale / cut:g} of the "
                 "learning rate. Lower the rate (lr=...), or look at the data with `morelike check`. The last healthy state is kept."
             )
+
+    def _is_worse(self, game: Game, terms: dict[str, float]) -> bool:
+        """Looks at a game; after an alarm the weights are others, and this look is over."""
+        if grown := game.grown():
+            self._heal(f"{', '.join(grown)} diverged: weights grew more than {GROWN:g} times within {LOOK_EVERY} steps", GROWN_CUT)
+            return True
+        self._after_picture()
+        with self._autocast():
+            alarm = game.look(self.progress.step, terms, self.average)
+        if alarm is not None:
+            self._treat(game, alarm)
+        return alarm is not None
+
+    def _treat(self, game: Game, alarm: Alarm) -> None:
+        """Back to the last state that was well, and up one rung of the ladder; after the last incident a verdict, and nothing more."""
+        done, standing = self.progress, game.standing
+        if standing.alarms >= MOST_ALARMS:
+            standing.gave_up = True
+            self._report(f"{alarm.what}, also after {MOST_ALARMS} remedies", "left as it is; training goes on", alarm, event="verdict")
+            return
+        standing.alarms += 1
+        self._picture("before")
+        self._restore(self._well)
+        rung = game.climb()
+        if rung is None:
+            done.rate_scale *= RATE_CUT
+            rung = f"learning rate times {done.rate_scale:g}"
+        back = self._well.step if self._well else 0
+        self._report(alarm.what, f"weights of step {back} put back, {rung}", alarm, number=standing.alarms, rung=rung)
+
+    def _report(self, what: str, action: str, alarm: Alarm | None = None, event: str = "incident", **facts: Any) -> None:
+        """Into the record, and one sentence to whoever listens."""
+        seen = {} if alarm is None else {"sensor": alarm.sensor, "value": alarm.value, "threshold": alarm.threshold}
+        self._write({"event": event, "step": self.progress.step, "what": what, "action": action, **seen, **facts})
+        if self.hooks.tell is not None:
+            advice = f". {UNHEALED}" if event == "verdict" else ""
+            self.hooks.tell(f"step {self.progress.step:,}: {what}; {action}{advice}")
+
+    def _after_picture(self, due: bool = False) -> None:
+        """Draws samples once an incident's remedy has had its time, or at the run's end."""
+        if self.game is None:
+            return
+        standing = self.game.standing
+        if standing.pictured < standing.alarms and (due or self.progress.step - standing.since >= self.game.rest):
+            self._picture("after")
+            standing.pictured = standing.alarms
+
+    def _picture(self, when: str) -> None:
+        if self.hooks.picture is not None and self.game is not None:
+            self.hooks.picture(self.average.eval(), self.game.standing.alarms, when)
 
     def _validate(self) -> None:
         done = self.progress
@@ -301,9 +368,17 @@ class Trainer:
 
     def save(self) -> None:
         """Writes the checkpoint, if there is a place for it."""
-        if self.hooks.checkpoint is not None:
-            flat = {**self._flat(), **{f"best.{name}": value for name, value in self.best.items()}}
-            save(self.hooks.checkpoint, flat, {"plan": self.plan.to_json(), "progress": asdict(self.progress)})
+        if self.hooks.checkpoint is None:
+            return
+        flat = {**self._flat(), **{f"best.{name}": value for name, value in self.best.items()}}
+        numbers: dict[str, Any] = {"plan": self.plan.to_json(), "progress": asdict(self.progress)}
+        if self.game is not None:
+            # what an alarm goes back to, and what its sensors have seen since the last look
+            kept = {"healthy": self._healthy, "well": self._well}
+            flat |= {f"{name}.{key}": value for name, own in kept.items() if own is not None for key, value in own.flat.items()}
+            flat |= {f"seen.{name}": torch.stack(values) for name, values in self.seen.items()}
+            numbers |= {"game": asdict(self.game.standing), "kept": {name: own.step for name, own in kept.items() if own is not None}}
+        save(self.hooks.checkpoint, flat, numbers)
 
     def resume(self, path: Path) -> None:
         """Takes up a checkpoint's state. Raises BadPackage where it belongs to another plan or model."""
@@ -314,27 +389,12 @@ class Trainer:
         self._put(flat)
         self.best = group(flat, "best")
         self.progress = Progress(**numbers["progress"])
+        if self.game is not None and "game" in numbers:
+            self.game.resume(Standing(**numbers["game"]))
+            kept = {name: Snapshot(group(flat, name), step) for name, step in numbers["kept"].items()}
+            self._healthy, self._well = kept.get("healthy"), kept.get("well")
+            self.seen = {name: list(values.unbind()) for name, values in group(flat, "seen").items()}
         self._stopped = not self.players and len(self.progress.converged) == len(self.learners) > 0
-
-
-@contextlib.contextmanager
-def _between_steps() -> Iterator[list[int]]:
-    """Holds Ctrl-C back until a step is whole: the list given is filled by the first one, a second one interrupts at once."""
-    interrupted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: object) -> None:
-        interrupted.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _copy(model: Trainable) -> Trainable:

@@ -34,6 +34,8 @@ class Plan:
     """The batch's gradient is accumulated over so many parts."""
     patience: int = 0
     """Stop after so many worse validations; 0 = never."""
+    watch: bool = True
+    """Whether a game is watched for collapse and the like; numbers that are not finite always are."""
     optim: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Overrides of a player's optimiser, by player name."""
 

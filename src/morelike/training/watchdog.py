@@ -11,6 +11,9 @@ from ..core.errors import MorelikeError
 
 MOST_INCIDENTS = 3
 RATE_CUT = 0.3
+UNHEALED = (
+    "This run did not heal: try another family (r3gan is the steadiest game, diffusion plays none), more data, or a lower rate (lr=...)"
+)
 
 
 class TrainingFailed(MorelikeError):

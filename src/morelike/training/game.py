@@ -1,0 +1,180 @@
+"""The watchdog of games: several players at once can go wrong with every number finite. Sensors, alarms and the ladder of remedies.
+
+Everything here is a function of the step, the data and the weights; what it remembers (`Standing`) is part of the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from ..core.abilities import Prior
+from ..core.contract import Generator, Player, Remedy, Trainable
+from ..core.spec import Row
+from .likeness import Likeness, Rows, Sampler
+
+REST, REST_SHARE = 200, 0.05
+"""No alarm about samples or the critic in so many turns of everybody after the start or after a remedy, or in such a share of the run."""
+MEASURE_EVERY = 50
+"""Steps between looks at samples, which together cost well under a hundredth of the run."""
+LEAST_DIVERSITY, LEAST_HEARD = 0.1, 0.1
+"""Shares of what real examples have; healthy runs of all families on digits stay above 0.3 and 0.9 after their first 200 turns."""
+WELL = 2.0
+"""A state is worth going back to only where everything measured is so many times above its threshold."""
+SEPARATED, FADED = 0.995, 0.01
+"""Least share of real and of made examples that a saturated critic tells rightly, and most of the generator's largest gradient."""
+LOOKS = {"diversity": 3, "condition": 3, "critic": 8}
+"""Looks in a row that raise the alarm."""
+GROWN = 4.0
+"""Weights that grow so many times from one look to the next diverge."""
+GROWN_CUT = 0.1
+"""The learning rate's factor where weights diverge: a rate a hundred times too high is cured in two."""
+MOST_ALARMS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a sensor saw."""
+
+    sensor: str
+    what: str
+    """One clause for people, with what was measured against which threshold."""
+    value: float
+    threshold: float
+
+
+@dataclass(slots=True)
+class Standing:
+    """What the watchdog remembers between looks."""
+
+    alarms: int = 0
+    rungs: int = 0
+    """Of the family's remedies, how many were taken."""
+    since: int = 0
+    """The step of the last alarm."""
+    measured: int = 0
+    """The step of the last look at samples."""
+    doubts: dict[str, int] = field(default_factory=dict)
+    """Sensor -> looks in a row beyond its threshold."""
+    sizes: dict[str, float] = field(default_factory=dict)
+    """Player -> root mean square of its weights at the last look."""
+    peak: float = 0.0
+    """The generator's largest gradient so far, as a mean over a look."""
+    pictured: int = 0
+    """Incidents whose picture after the remedy is drawn."""
+    gave_up: bool = False
+
+
+class Game:
+    """The sensors of one run, and where it stands on the ladder."""
+
+    def __init__(self, model: Trainable, players: Sequence[Player], rows: Rows, seed: int, steps: int) -> None:
+        self.model, self.players, self.seed, self._rows = model, players, seed, rows
+        self.rest = max(REST * max(player.every for player in players), round(REST_SHARE * steps))
+        self.ladder: list[Remedy] = model.remedies()
+        self.standing = Standing(sizes=self._sizes())
+        self._sampler: Sampler | None = None
+        # a model that makes an example in one pass costs little to look at; others are watched by their numbers alone
+        self._blind = not (isinstance(model, Generator) and isinstance(model, Prior)) or isinstance(model.spec, Row)
+
+    def look(self, step: int, terms: dict[str, float], average: Trainable) -> Alarm | None:
+        """Looks at the terms since the last look and, now and then, at samples; adds what it measured to `terms`."""
+        standing = self.standing
+        if standing.gave_up:
+            return None
+        found = [self._critic(terms)]
+        if step - standing.measured >= MEASURE_EVERY:
+            standing.measured = step
+            if (seen := self._samples(average)) is not None:
+                terms["watch.diversity"] = seen.diversity
+                found.append(self._doubt("diversity", seen.diversity, LEAST_DIVERSITY, self._alike(seen)))
+                if seen.heard is not None:
+                    terms["watch.condition"] = seen.heard
+                    what = f"the condition is hardly heard: classes lie {seen.heard:.2f} times as far apart as real ones"
+                    found.append(self._doubt("condition", seen.heard, LEAST_HEARD, what))
+        alarms = [alarm for alarm in found if alarm is not None]
+        return alarms[0] if alarms and step - standing.since >= self.rest else None
+
+    def well(self, terms: Mapping[str, float]) -> bool:
+        """Whether this look shows a state that is worth going back to."""
+        if any(self.standing.doubts.values()):
+            return False
+        measured = [terms[name] >= WELL * least for name, least in _LEAST.items() if name in terms]
+        return all(measured) if measured else self._sampler is None and self._blind
+
+    def grown(self) -> list[str]:
+        """The players whose weights have grown out of all proportion since the last look."""
+        before, now = self.standing.sizes, self._sizes()
+        self.standing.sizes = now
+        return [name for name, size in now.items() if size > GROWN * max(before[name], 1e-3)]
+
+    def settle(self, step: int) -> None:
+        """After weights were put back: the sensors begin anew."""
+        self.standing.since, self.standing.doubts, self.standing.peak = step, {}, 0.0
+        self.standing.sizes = self._sizes()
+
+    def climb(self) -> str | None:
+        """Takes the next remedy and returns its name; None where the family has no more, and the learning rate is next."""
+        if self.standing.rungs >= len(self.ladder):
+            return None
+        remedy = self.ladder[self.standing.rungs]
+        self.standing.rungs += 1
+        self.model.settings = replace(self.model.settings, **remedy.settings)
+        return remedy.name
+
+    def resume(self, standing: Standing) -> None:
+        """Takes up a checkpoint's standing, remedies and all."""
+        for remedy in self.ladder[: standing.rungs]:
+            self.model.settings = replace(self.model.settings, **remedy.settings)
+        self.standing = standing
+
+    def _samples(self, average: Trainable) -> Likeness | None:
+        if not self._blind and self._sampler is None:
+            try:
+                self._sampler = Sampler(self.model.spec, self.model.conditions, self._rows, self.seed)
+            except ValueError:
+                self._blind = True
+        if self._sampler is None or not isinstance(average, Generator):
+            return None
+        return self._sampler.measure(average.eval())
+
+    def _critic(self, terms: Mapping[str, float]) -> Alarm | None:
+        """Saturated: real and made examples are told apart without fault, and nothing of it reaches the others."""
+        told = [value for name, value in terms.items() if name.endswith((".real-accuracy", ".fake-accuracy"))]
+        critics = {name.partition(".")[0] for name in terms if name.endswith(".real-accuracy")}
+        gradients = [terms[f"{p.name}.gradient"] for p in self.players if p.name not in critics and f"{p.name}.gradient" in terms]
+        if not told or not gradients:
+            return None
+        gradient, standing = max(gradients), self.standing
+        standing.peak = max(standing.peak, gradient)
+        share = gradient / standing.peak if standing.peak > 0 else 0.0
+        what = f"the critic is saturated: it tells {min(told):.1%} rightly, and the generator's gradient is {share:.2g} of what it was"
+        # a gradient counts only where the critic is sure of everything
+        return self._doubt("critic", share if min(told) >= SEPARATED else 1.0, FADED, what)
+
+    def _doubt(self, sensor: str, value: float, least: float, what: str) -> Alarm | None:
+        """Counts looks in a row below the threshold (or not a number); the alarm once there are enough."""
+        doubts = self.standing.doubts
+        doubts[sensor] = doubts.get(sensor, 0) + 1 if not value >= least else 0
+        return Alarm(sensor, f"{what} (threshold {least:g})", value, least) if doubts[sensor] >= LOOKS[sensor] else None
+
+    @staticmethod
+    def _alike(seen: Likeness) -> str:
+        where = "" if seen.worst is None else f" of class {seen.worst}"
+        return f"samples{where} are all alike: {seen.diversity:.2f} of the real examples' diversity"
+
+    def _sizes(self) -> dict[str, float]:
+        names = [player.name for player in self.players]
+        squares = [torch.stack(torch._foreach_norm([p.detach() for p in player.params])).square().sum() for player in self.players]
+        counts = [sum(p.numel() for p in player.params) for player in self.players]
+        return {name: (float(square) / count) ** 0.5 for name, square, count in zip(names, squares, counts, strict=True)}
+
+
+_LEAST = {"watch.diversity": LEAST_DIVERSITY, "watch.condition": LEAST_HEARD}
+
+
+def watched(model: Trainable, players: Sequence[Player]) -> bool:
+    """Whether this is a game: a generator with several players who all play all through the run (not one stage after another)."""
+    return isinstance(model, Generator) and len(players) > 1 and all(player.during == (0.0, 1.0) for player in players)

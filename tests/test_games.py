@@ -1,0 +1,186 @@
+"""The watchdog of games: planted failures are seen, healed where they can be, and named where not; healthy runs are left alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from morelike.core import registry
+from morelike.core.contract import Player
+from morelike.core.noise import Noise
+from morelike.core.spec import Array, class_label
+from morelike.data.loader import Dataset, Order
+from morelike.families.gan import GAN
+from morelike.house.build import build
+from morelike.house.prepare import Feed
+from morelike.house.recipe import Recipe
+from morelike.training import game
+from morelike.training.likeness import Sampler, nearest, spread
+from morelike.training.loop import LOOK_EVERY, Hooks, Trainer
+from morelike.training.plan import Plan
+
+SPEC, LABEL = Array((2,)), {"label": class_label(3)}
+ROWS = 300
+TAIL = 100
+"""Steps with few alarms' rest, so that the whole ladder fits into some hundred steps."""
+
+
+def blobs(spoilt: tuple[int, ...] = ()) -> Dataset:
+    """Three classes around the corners of a triangle; rows that are `spoilt` are no numbers."""
+    noise, ids = Noise(0, ROWS), torch.arange(ROWS) % 3
+    angle = 2 * math.pi * ids / 3
+    x = torch.stack((angle.cos(), angle.sin()), 1) + 0.2 * noise.normal((2,))
+    x[list(spoilt)] = math.nan
+    return Dataset(x.numpy(), {"label": ids[:, None].numpy()})
+
+
+class Tied(GAN):
+    """A generator that makes one example a class, whatever its latent."""
+
+    def prior(self, noise: Noise) -> Tensor:
+        return 0 * super().prior(noise)
+
+
+class Deaf(GAN):
+    """A generator that never hears its label."""
+
+    def make(self, z: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        return super().make(z, {name: 0 * value for name, value in condition.items()}, given)
+
+
+class Rows:
+    """A sink that keeps its rows, and an audience that keeps its sentences."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.said: list[str] = []
+        self.pictures: list[tuple[int, str]] = []
+
+    def write(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+
+    def close(self) -> None:
+        return
+
+    def picture(self, model: object, number: int, when: str) -> None:
+        self.pictures.append((number, when))
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["event"] == event]
+
+    def hooks(self, **more: Any) -> Hooks:
+        return Hooks(sink=self, tell=self.said.append, picture=self.picture, **more)
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(game, "REST", TAIL)
+
+
+def trainer(
+    hooks: Hooks | None = None, family: type[GAN] | str = "gan", steps: int = 300, spoilt: tuple[int, ...] = (), watch: bool = True,
+    optim: dict[str, dict[str, Any]] | None = None, **settings: Any,
+) -> Trainer:  # fmt: skip
+    own = {"plain": True, **settings}
+    if isinstance(family, str):
+        model = build(Recipe(model=family, size="xs", settings=settings), SPEC, LABEL)
+    else:
+        model = build(Recipe(size="xs", settings=own), SPEC, LABEL, custom=family)
+    data = blobs(spoilt)
+    plan = Plan(steps=steps, batch=32, threads=1, watch=watch, optim=optim or {})
+    return Trainer(model, Feed(data, Order(len(data), 32, 0), by_pass=False), plan, hooks)
+
+
+def rates(factor: float) -> dict[str, dict[str, Any]]:
+    players = [p for p in trainer().model.players() if isinstance(p, Player)]
+    return {p.name: {"lr": factor * p.optim.lr} for p in players}
+
+
+# sensors
+
+def test_spread_and_nearest_against_known_sets() -> None:
+    corners = torch.tensor([[0.0, 0], [2, 0], [0, 2], [2, 2]])
+    assert spread(corners) == pytest.approx(math.sqrt(8 / 3))
+    assert nearest(corners, 4) == pytest.approx(2.0)
+    assert nearest(corners.repeat(2, 1), 8) == 0.0
+
+
+class Teller(GAN):
+    """Real examples of a class, scaled around their class's mean and turned by a number of classes."""
+
+    scale, turn = 1.0, 0
+
+    def sample(self, condition: Mapping[str, Tensor] | None = None, *, noise: Noise, **dials: Any) -> Tensor:
+        assert condition is not None
+        angle = 2 * math.pi * (condition["label"][:, 0] + self.turn) / 3
+        return torch.stack((angle.cos(), angle.sin()), 1) + self.scale * 0.2 * noise.normal((2,), "else")
+
+
+@pytest.mark.parametrize("scale, turn, diversity, heard", [(1.0, 0, 1.0, 1.0), (0.05, 0, 0.05, 1.0), (1.0, 1, 1.0, -0.5), (0.0, 0, 0.0, 1.0)])
+def test_samples_are_measured_against_real_ones(scale: float, turn: int, diversity: float, heard: float) -> None:
+    model = build(Recipe(size="xs"), SPEC, LABEL, custom=Teller)
+    assert isinstance(model, Teller)
+    model.scale, model.turn = scale, turn
+    data = blobs()
+    sampler = Sampler(SPEC, LABEL, Feed(data, Order(ROWS, 32, 0), by_pass=False).rows, 0)
+    seen = sampler.measure(model)
+    assert seen.diversity == pytest.approx(diversity, rel=0.35)
+    assert seen.heard == pytest.approx(heard, abs=0.1)
+
+
+# healthy runs
+
+def test_a_healthy_game_raises_no_alarm_and_learns_as_if_nobody_watched(brisk: None) -> None:
+    seen = Rows()
+    watched, alone = trainer(seen.hooks()).run(), trainer(watch=False).run()
+    assert not seen.of("incident") + seen.of("verdict")
+    assert any("watch.diversity" in row and "watch.condition" in row for row in seen.of("step"))
+    for (name, a), b in zip(watched.state_dict().items(), alone.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+# planted failures
+
+def test_a_learning_rate_a_hundred_times_too_high_is_cut_until_the_game_is_sound(brisk: None) -> None:
+    seen = Rows()
+    run = trainer(seen.hooks(), steps=400, optim=rates(100))
+    run.run()
+    assert 1 <= len(seen.of("incident")) <= 2
+    assert "diverged" in seen.of("incident")[0]["what"]
+    assert run.progress.rate_scale <= 0.1
+    assert "learning rate times 0.1" in seen.said[0]
+    last = [row for row in seen.of("step") if "watch.diversity" in row][-1]
+    assert last["watch.diversity"] > 0.2
+    assert last["watch.condition"] > 0.5
+
+
+def test_a_batch_of_no_numbers_is_rolled_back_and_the_game_goes_on(brisk: None) -> None:
+    seen = Rows()
+    run = trainer(seen.hooks(), steps=300, spoilt=(7,))
+    # one batch a pass holds the row: the third one would end the run
+    run.plan = run.plan
+    with pytest.raises(Exception, match="third time"):
+        run.run()
+
+
+@pytest.mark.parametrize("family, sensor, words", [(Tied, "diversity", "all alike"), (Deaf, "condition", "hardly heard")])
+def test_what_no_remedy_heals_climbs_the_ladder_and_ends_in_a_verdict(brisk: None, family: type[GAN], sensor: str, words: str) -> None:
+    seen = Rows()
+    run = trainer(seen.hooks(), family, steps=600)
+    run.run()
+    incidents, verdict = seen.of("incident"), seen.of("verdict")
+    assert [row["sensor"] for row in incidents] == [sensor] * 3
+    assert all(words in row["what"] and row["value"] < row["threshold"] for row in incidents)
+    assert incidents[0]["rung"] == "r1 from 0.2 to 1"
+    assert run.model.settings.r1 == 1.0
+    assert "learning rate" in incidents[1]["rung"]
+    assert len(verdict) == 1
+    assert "did not heal" in seen.said[-1]
+    assert run.progress.step == 600
+    assert seen.pictures == [(n, when) for n in (1, 2, 3) for when in ("before", "after")]
