@@ -19,8 +19,9 @@ REST, REST_SHARE = 200, 0.05
 """No alarm about samples or the critic in so many turns of everybody after the start or after a remedy, or in such a share of the run."""
 MEASURE_EVERY = 50
 """Steps between looks at samples, which together cost well under a hundredth of the run."""
-LEAST_DIVERSITY, LEAST_HEARD = 0.1, 0.1
-"""Shares of what real examples have; healthy runs of all families on digits stay above 0.3 and 0.9 after their first 200 turns."""
+LEAST_DIVERSITY, LEAST_HEARD, LEAST_MOVED = 0.1, 0.1, 0.01
+"""Shares of what real examples have: diversity, distance of class means, and how far a condition that is no class label moves samples (a
+caption may say little). Healthy runs of all families on digits stay above 0.3 and 0.9 after their first 200 turns."""
 WELL = 2.0
 """A state is worth going back to only where everything measured is so many times above its threshold."""
 SEPARATED, FADED = 0.995, 0.01
@@ -75,34 +76,42 @@ class Game:
         self.rest = max(REST * max(player.every for player in players), round(REST_SHARE * steps))
         self.ladder: list[Remedy] = model.remedies()
         self.standing = Standing(sizes=self._sizes())
+        self.well = False
+        """Whether the last look showed a state that is worth going back to."""
         self._sampler: Sampler | None = None
         # a model that makes an example in one pass costs little to look at; others are watched by their numbers alone
         self._blind = not (isinstance(model, Generator) and isinstance(model, Prior)) or isinstance(model.spec, Row)
 
     def look(self, step: int, terms: dict[str, float], average: Trainable) -> Alarm | None:
         """Looks at the terms since the last look and, now and then, at samples; adds what it measured to `terms`."""
-        standing = self.standing
+        standing, found = self.standing, []
+        self.well = False
         if standing.gave_up:
             return None
-        found = [self._critic(terms)]
+        found.append(self._critic(terms))
         if step - standing.measured >= MEASURE_EVERY:
             standing.measured = step
-            if (seen := self._samples(average)) is not None:
-                terms["watch.diversity"] = seen.diversity
-                found.append(self._doubt("diversity", seen.diversity, LEAST_DIVERSITY, self._alike(seen)))
-                if seen.heard is not None:
-                    terms["watch.condition"] = seen.heard
-                    what = f"the condition is hardly heard: classes lie {seen.heard:.2f} times as far apart as real ones"
-                    found.append(self._doubt("condition", seen.heard, LEAST_HEARD, what))
+            seen = self._samples(average)
+            if seen is not None:
+                terms |= {"watch.diversity": seen.diversity} | ({} if seen.heard is None else {"watch.condition": seen.heard})
+                found += self._likeness(seen)
+            self.well = (seen is None or self._is_well(seen)) and not any(standing.doubts.values())
         alarms = [alarm for alarm in found if alarm is not None]
         return alarms[0] if alarms and step - standing.since >= self.rest else None
 
-    def well(self, terms: Mapping[str, float]) -> bool:
-        """Whether this look shows a state that is worth going back to."""
-        if any(self.standing.doubts.values()):
-            return False
-        measured = [terms[name] >= WELL * least for name, least in _LEAST.items() if name in terms]
-        return all(measured) if measured else self._sampler is None and self._blind
+    def _likeness(self, seen: Likeness) -> list[Alarm | None]:
+        where = "" if seen.worst is None else f" of class {seen.worst}"
+        alike = f"samples{where} are all alike: {seen.diversity:.2g} of the real examples' diversity"
+        found = [self._doubt("diversity", seen.diversity, LEAST_DIVERSITY, alike)]
+        if seen.heard is not None:
+            far = "under other conditions samples lie" if seen.worst is None else "classes lie"
+            deaf = f"the condition is hardly heard: {far} {seen.heard:.2g} times as far apart as real examples"
+            found.append(self._doubt("condition", seen.heard, _least_heard(seen), deaf))
+        return found
+
+    @staticmethod
+    def _is_well(seen: Likeness) -> bool:
+        return seen.diversity >= WELL * LEAST_DIVERSITY and (seen.heard is None or seen.heard >= WELL * _least_heard(seen))
 
     def grown(self) -> list[str]:
         """The players whose weights have grown out of all proportion since the last look."""
@@ -160,11 +169,6 @@ class Game:
         doubts[sensor] = doubts.get(sensor, 0) + 1 if not value >= least else 0
         return Alarm(sensor, f"{what} (threshold {least:g})", value, least) if doubts[sensor] >= LOOKS[sensor] else None
 
-    @staticmethod
-    def _alike(seen: Likeness) -> str:
-        where = "" if seen.worst is None else f" of class {seen.worst}"
-        return f"samples{where} are all alike: {seen.diversity:.2f} of the real examples' diversity"
-
     def _sizes(self) -> dict[str, float]:
         names = [player.name for player in self.players]
         squares = [torch.stack(torch._foreach_norm([p.detach() for p in player.params])).square().sum() for player in self.players]
@@ -172,7 +176,8 @@ class Game:
         return {name: (float(square) / count) ** 0.5 for name, square, count in zip(names, squares, counts, strict=True)}
 
 
-_LEAST = {"watch.diversity": LEAST_DIVERSITY, "watch.condition": LEAST_HEARD}
+def _least_heard(seen: Likeness) -> float:
+    return LEAST_MOVED if seen.worst is None else LEAST_HEARD
 
 
 def watched(model: Trainable, players: Sequence[Player]) -> bool:

@@ -20,6 +20,8 @@ MOST_CLASSES, EACH, ALONE = 10, 16, 96
 """Classes looked at, samples of each; samples where there is no class."""
 LEAST = 8
 """Fewer real examples of a class say nothing of its diversity."""
+MEANINGFUL = 3.0
+"""Real classes' means lie apart by more than so many times their noise, or nothing is asked of their samples."""
 _MOST_READ, _MOST_STEPS = 1024, 64
 _IDS = 64
 """Ids of a sequence are told apart modulo so many."""
@@ -36,58 +38,85 @@ class Likeness:
     worst: int | None
     """That class; None where there are none."""
     heard: float | None
-    """How far the classes' means lie apart in the direction of the real ones, all made of the same latents; None without classes."""
+    """What the condition changes in samples of the same latents; None where there is none, or where it means nothing in real data."""
 
 
 class Sampler:
-    """Measures a generator against the first real rows of the training data. Everything is a function of data and seed alone."""
+    """Measures a generator against the first real rows of the training data. Everything is a function of data and seed alone.
+
+    One class label: some samples of each class, of the same latents in each; `heard` is the slope of their means on the real means.
+    Other conditions: those of the first rows; `heard` is how far samples move under another row's condition, against how far those
+    rows lie apart. No condition: diversity alone.
+    """
 
     def __init__(self, spec: Spec, conditions: Conditions, rows: Rows, seed: int) -> None:
         """`rows`: stored rows of a step, as `training.loop.Data.rows` gives them. Raises ValueError where nothing can be measured."""
         self.spec, self.seed = spec, seed
         x, condition = _read(rows)
-        label = [name for name, own in conditions.items() if own.shape == (1,) and isinstance(own, Tokens)]
-        self.label = label[0] if len(label) == len(conditions) == 1 else None
-        lifted = flat(spec, lift(spec, x))
-        if self.label is None:
-            self.classes: list[int] = []
-            self.condition = lift_all(conditions, {name: value[:ALONE] for name, value in condition.items()})
-            groups, each = [lifted], min(ALONE, len(lifted))
+        real = flat(spec, lift(spec, x))
+        sound = torch.isfinite(real).all(1)
+        real, condition = real[sound], lift_all(conditions, {name: value[sound] for name, value in condition.items()})
+        label = next(iter(condition.values())) if _one_label(conditions) else None
+        self.classes: list[int] = [] if label is None else _often(label.view(-1))
+        groups = [real[label.view(-1) == own] for own in self.classes] if label is not None else [real]
+        self.each = EACH if self.classes else min(ALONE, len(real))
+        index = torch.arange(self.each)
+        self.index = index.repeat(max(1, len(self.classes)))
+        if label is not None:
+            self.told = {next(iter(conditions)): torch.tensor(self.classes).repeat_interleave(self.each)[:, None]}
         else:
-            ids = condition[self.label].view(-1).long()
-            counts = torch.bincount(ids)
-            often = torch.argsort(counts, descending=True, stable=True)[:MOST_CLASSES]
-            self.classes = sorted(int(c) for c in often if counts[c] >= LEAST)
-            groups, each = [lifted[ids == c] for c in self.classes], EACH
-        self.each = each
-        real = [(spread(group), nearest(group, each)) for group in groups if len(group) >= LEAST]
-        self.real = [both for both in real if min(both) > 0]
-        if not self.real or len(self.real) < len(groups):
-            raise ValueError("real examples are too few, or all the same")
+            self.told = {name: value[: self.each] for name, value in condition.items()}
+        if not groups or min(map(len, groups)) < LEAST:
+            raise ValueError("too few real examples")
+        self.real = [(spread(group), nearest(group, self.each)) for group in groups]
+        if min(map(min, self.real)) <= 0:
+            raise ValueError("real examples are all the same")
         self.means = torch.stack([group.mean(0) for group in groups])
+        self.apart = _apart(real[index])
+        # means of classes that mean nothing still differ, by the noise of so many examples
+        noise = sum(own[0] ** 2 / len(group) for own, group in zip(self.real, groups, strict=True))
+        self.telling = len(groups) > 1 and float((self.means - self.means.mean(0)).square().sum()) > MEANINGFUL * noise
 
     def measure(self, model: Generator) -> Likeness:
-        """Of samples of `model`: the same latents at every look and in every class."""
-        count = max(1, len(self.classes))
-        index = torch.arange(self.each).repeat(count)
-        told = dict(self.condition) if self.label is None else {self.label: torch.tensor(self.classes).repeat_interleave(self.each)[:, None]}
-        with torch.no_grad():
-            noise = Noise(self.seed, index.to(model.device), path=("watch",))
-            made = model.sample({name: value[: len(index)].to(model.device) for name, value in told.items()}, noise=noise)
-        groups = flat(self.spec, made.cpu()).view(count, self.each, -1)
+        """Of samples of `model`: the same latents at every look."""
+        made = self._draw(model, self.told)
+        groups = made.view(len(self.real), self.each, -1)
         shares = [
             min(spread(group) / real[0], nearest(group, self.each) / real[1]) for group, real in zip(groups, self.real, strict=True)
         ]
-        least = min(range(count), key=shares.__getitem__)
-        return Likeness(shares[least], self.classes[least] if self.classes else None, self._heard(groups.mean(1)))
+        least = min(range(len(shares)), key=shares.__getitem__)
+        return Likeness(shares[least], self.classes[least] if self.classes else None, self._heard(model, made, groups.mean(1)))
 
-    def _heard(self, made: Tensor) -> float | None:
-        """The slope of made class means (C,D) on the real ones."""
-        if len(self.classes) < 2:
+    def _heard(self, model: Generator, made: Tensor, means: Tensor) -> float | None:
+        if self.classes:
+            real, own = self.means - self.means.mean(0), means - means.mean(0)
+            return float((real * own).sum() / real.square().sum()) if self.telling else None
+        if not self.told:
             return None
-        real, made = self.means - self.means.mean(0), made - made.mean(0)
-        power = real.square().sum()
-        return float((real * made).sum() / power) if power > 0 else None
+        other = self._draw(model, {name: value.roll(1, 0) for name, value in self.told.items()})
+        return float((other - made).square().sum(1).mean().sqrt()) / self.apart
+
+    def _draw(self, model: Generator, told: Mapping[str, Tensor]) -> Tensor:
+        """(B,D) samples, flat."""
+        noise = Noise(self.seed, self.index.to(model.device), path=("watch",))
+        with torch.no_grad():
+            return flat(self.spec, model.sample({name: value.to(model.device) for name, value in told.items()}, noise=noise)).cpu()
+
+
+def _one_label(conditions: Conditions) -> bool:
+    return [isinstance(own, Tokens) and own.shape == (1,) for own in conditions.values()] == [True]
+
+
+def _often(label: Tensor) -> list[int]:
+    """The classes with the most examples of those that have enough, in order."""
+    counts = torch.bincount(label)
+    often = torch.argsort(counts, descending=True, stable=True)[:MOST_CLASSES].tolist()
+    return sorted(own for own in often if counts[own] >= LEAST)
+
+
+def _apart(x: Tensor) -> float:
+    """Root mean squared distance of each row of x (B,D) from the next one."""
+    return float((x.roll(1, 0) - x).square().sum(1).mean().sqrt())
 
 
 def _read(rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:

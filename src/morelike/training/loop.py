@@ -244,7 +244,7 @@ class Trainer:
             return
         if self._healthy is None or self.progress.step - self._healthy.step >= 2 * LOOK_EVERY:
             self._snapshot()
-        if self.game is not None and self.game.well(terms):
+        if self.game is not None and self.game.well:
             self._snapshot()
             self._well = self._healthy
         self._write({"event": "step", "step": self.progress.step, "seconds": round(self.progress.seconds, 3), **terms})
