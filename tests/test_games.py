@@ -11,15 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from morelike.core import registry
 from morelike.core.contract import Player
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, class_label
 from morelike.data.loader import Dataset, Order
 from morelike.families.gan import GAN
+from morelike.house import run
+from morelike.house.audience import Silent
 from morelike.house.build import build
 from morelike.house.prepare import Feed
-from morelike.house.recipe import Recipe
+from morelike.house.recipe import Recipe, Training, apply
+from morelike.house.showing import incidents_of
 from morelike.training import game
 from morelike.training.likeness import Sampler, nearest, spread
 from morelike.training.loop import LOOK_EVERY, Hooks, Trainer
@@ -75,6 +77,16 @@ class Rows:
         return Hooks(sink=self, tell=self.said.append, picture=self.picture, **more)
 
 
+class Said(Silent):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks as often and alarms as soon as can be, so that the whole ladder fits into some hundred steps."""
@@ -121,7 +133,19 @@ class Teller(GAN):
         return torch.stack((angle.cos(), angle.sin()), 1) + self.scale * 0.2 * noise.normal((2,), "else")
 
 
-@pytest.mark.parametrize("scale, turn, diversity, heard", [(1.0, 0, 1.0, 1.0), (0.05, 0, 0.05, 1.0), (1.0, 1, 1.0, -0.5), (0.0, 0, 0.0, 1.0)])
+class Mover(GAN):
+    """As much as its condition, times a share, says."""
+
+    share = 1.0
+
+    def sample(self, condition: Mapping[str, Tensor] | None = None, *, noise: Noise, **dials: Any) -> Tensor:
+        assert condition is not None
+        return self.share * condition["number"] + 0.1 * noise.normal((2,), "else")
+
+
+@pytest.mark.parametrize(
+    ("scale", "turn", "diversity", "heard"), [(1.0, 0, 1.0, 1.0), (0.05, 0, 0.05, 1.0), (1.0, 1, 1.0, -0.5), (0.0, 0, 0.0, 1.0)]
+)
 def test_samples_are_measured_against_real_ones(scale: float, turn: int, diversity: float, heard: float) -> None:
     model = build(Recipe(size="xs"), SPEC, LABEL, custom=Teller)
     assert isinstance(model, Teller)
@@ -131,6 +155,47 @@ def test_samples_are_measured_against_real_ones(scale: float, turn: int, diversi
     seen = sampler.measure(model)
     assert seen.diversity == pytest.approx(diversity, rel=0.35)
     assert seen.heard == pytest.approx(heard, abs=0.1)
+
+
+def test_a_condition_that_is_no_class_is_heard_by_what_it_moves() -> None:
+    noise = Noise(0, ROWS)
+    number = noise.uniform((1,), "number")
+    data = Dataset((number + 0.1 * noise.normal((2,))).numpy(), {"number": number.numpy()})
+    rows = Feed(data, Order(ROWS, 32, 0), by_pass=False).rows
+    for share in (1.0, 0.0):
+        model = build(Recipe(size="xs"), SPEC, {"number": Array((1,))}, custom=Mover)
+        assert isinstance(model, Mover)
+        model.share = share
+        heard = Sampler(SPEC, {"number": Array((1,))}, rows, 0).measure(model).heard
+        assert heard == pytest.approx(0.95 * share, abs=0.1)
+
+
+def test_classes_that_mean_nothing_are_not_asked_for() -> None:
+    noise = Noise(0, ROWS)
+    data = Dataset(noise.normal((2,)).numpy(), {"label": (torch.arange(ROWS) % 3)[:, None].numpy()})
+    model = build(Recipe(size="xs"), SPEC, LABEL, custom=Teller)
+    assert isinstance(model, Teller)
+    assert Sampler(SPEC, LABEL, Feed(data, Order(ROWS, 32, 0), by_pass=False).rows, 0).measure(model).heard is None
+
+
+def test_a_critic_is_saturated_where_it_is_always_right_and_nothing_reaches_the_generator() -> None:
+    def alarms(accuracy: float, gradient: float) -> list[game.Alarm | None]:
+        watch = trainer().game
+        assert watch is not None
+        watch.standing.measured = 10**9
+        found = []
+        for look in range(20):
+            now = 1.0 if look == 0 else gradient
+            terms = {"critic.real-accuracy": accuracy, "critic.fake-accuracy": 1.0, "critic.gradient": 1.0, "generator.gradient": now}
+            found.append(watch.look(10_000 + LOOK_EVERY * look, terms, trainer().average))
+        return found
+
+    saturated = alarms(1.0, 1e-4)
+    first = saturated.index(next(alarm for alarm in saturated if alarm is not None))
+    assert first == game.LOOKS["critic"]
+    assert "saturated" in str(saturated[first])
+    assert not any(alarms(0.9, 1e-4))
+    assert not any(alarms(1.0, 0.5))
 
 
 # healthy runs
@@ -148,11 +213,11 @@ def test_a_healthy_game_raises_no_alarm_and_learns_as_if_nobody_watched(brisk: N
 
 def test_a_learning_rate_a_hundred_times_too_high_is_cut_until_the_game_is_sound(brisk: None) -> None:
     seen = Rows()
-    run = trainer(seen.hooks(), steps=300, optim=rates(100))
-    run.run()
+    trained = trainer(seen.hooks(), steps=300, optim=rates(100))
+    trained.run()
     assert 1 <= len(seen.of("incident")) <= 2
     assert "diverged" in seen.of("incident")[0]["what"]
-    assert run.progress.rate_scale <= 0.1
+    assert trained.progress.rate_scale <= 0.1
     assert "learning rate times 0.1" in seen.said[0]
     last = [row for row in seen.of("step") if "watch.diversity" in row][-1]
     assert last["watch.diversity"] > 0.2
@@ -161,15 +226,15 @@ def test_a_learning_rate_a_hundred_times_too_high_is_cut_until_the_game_is_sound
 
 def test_a_batch_of_no_numbers_is_rolled_back_and_the_game_goes_on(brisk: None) -> None:
     seen = Rows()
-    run = trainer(seen.hooks(), steps=200)
-    sound = run.data.rows
+    trained = trainer(seen.hooks(), steps=200)
+    sound = trained.data.rows
 
     def rows(step: int) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         positions, x, condition = sound(step)
         return positions, x * math.nan if step == 110 else x, condition
 
-    run.data.rows = rows  # type: ignore[method-assign]
-    kept = run.run()
+    trained.data.rows = rows  # type: ignore[method-assign]
+    kept = trained.run()
     (incident,) = seen.of("incident")
     assert incident["what"].endswith("not finite")
     assert incident["action"].startswith("weights of step 100 put back")
@@ -177,18 +242,76 @@ def test_a_batch_of_no_numbers_is_rolled_back_and_the_game_goes_on(brisk: None) 
     assert [row for row in seen.of("step") if "watch.diversity" in row][-1]["watch.diversity"] > 0.2
 
 
-@pytest.mark.parametrize("family, sensor, words", [(Tied, "diversity", "all alike"), (Deaf, "condition", "hardly heard")])
+@pytest.mark.parametrize(("family", "sensor", "words"), [(Tied, "diversity", "all alike"), (Deaf, "condition", "hardly heard")])
 def test_what_no_remedy_heals_climbs_the_ladder_and_ends_in_a_verdict(brisk: None, family: type[GAN], sensor: str, words: str) -> None:
     seen = Rows()
-    run = trainer(seen.hooks(), family, steps=350)
-    run.run()
+    trained = trainer(seen.hooks(), family, steps=350)
+    trained.run()
     incidents, verdict = seen.of("incident"), seen.of("verdict")
     assert [row["sensor"] for row in incidents] == [sensor] * 3
     assert all(words in row["what"] and row["value"] < row["threshold"] for row in incidents)
     assert incidents[0]["rung"] == "r1 from 0.2 to 1"
-    assert run.model.settings.r1 == 1.0
+    assert trained.model.settings.r1 == 1.0
     assert "learning rate" in incidents[1]["rung"]
     assert len(verdict) == 1
     assert "did not heal" in seen.said[-1]
-    assert run.progress.step == 350
+    assert trained.progress.step == 350
     assert seen.pictures == [(n, when) for n in (1, 2, 3) for when in ("before", "after")]
+
+
+def test_the_rate_comes_after_the_family_s_own_remedies_and_pictures_hear_both() -> None:
+    model = build(Recipe(model="dcgan", size="xs"), Array((1, 8, 8), 2 / 255), LABEL)
+    assert [remedy.name for remedy in model.remedies()] == ["r1 from 0.2 to 1", "augment from 0 to 0.5"]
+    assert [remedy.settings for remedy in build(Recipe(model="wgan-gp", size="xs"), SPEC, LABEL).remedies()] == [{"penalty": 50.0}]
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [130, 212])
+def test_stopped_and_resumed_it_is_where_it_would_have_been(brisk: None, tmp_path: Path, at: int) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    whole = trainer(family=Deaf, steps=250)
+    kept = whole.run()
+    assert whole.game is not None
+    assert whole.game.standing.alarms >= 2
+    first = trainer(Hooks(checkpoint=path), Deaf, steps=250)
+    sound = first.data.rows
+
+    def rows(step: int) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+        if step == at:
+            raise Stop
+        return sound(step)
+
+    first.data.rows = rows  # type: ignore[method-assign]
+    with pytest.raises(Stop):
+        first.run()
+    first.save()
+    second = trainer(family=Deaf, steps=250)
+    second.resume(path)
+    resumed = second.run()
+    assert second.game is not None
+    assert second.game.standing == whole.game.standing
+    for (name, a), b in zip(kept.state_dict().items(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+# the house
+
+def test_the_report_shows_an_incident_with_samples_before_and_after(brisk: None, tmp_path: Path) -> None:
+    said = Said()
+    recipe = Recipe(size="xs", settings={"plain": True}, train=Training(steps=200, batch=32, precision="fp32", threads=1))
+    data = blobs()
+    run.train(recipe, tmp_path / "run", said, data=(data.x, data.condition["label"][:, 0]), custom=Deaf)
+    incidents = incidents_of(tmp_path / "run" / "training")
+    assert incidents[0]["sensor"] == "condition"
+    assert all(incidents[0][when].startswith(b"\x89PNG") for when in ("before", "after"))
+    assert any("the condition is hardly heard" in line for line in said.lines)
+    assert said.lines[-1].startswith("the watchdog put weights back")
+
+
+def test_the_watchdog_can_be_left_out() -> None:
+    values = apply({"model": "gan"}, ["watch=false"], GAN)
+    assert not Recipe.parse(values).train.watch
+    assert trainer(watch=False).game is None

@@ -178,6 +178,13 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "<script>alert('x')</script>" in reader.words()
 
 
+def test_an_incident_stands_with_samples_before_and_after() -> None:
+    bare_page = render(evidence(incidents=[{"step": 5, "what": "alike", "action": "put back"}]))
+    page = render(evidence(incidents=[{"step": 5, "what": "alike", "action": "put back", "before": picture(1), "after": picture(2)}]))
+    assert page.count("<img") == bare_page.count("<img") + 2
+    assert "<figcaption>before</figcaption>" in page
+
+
 @pytest.mark.parametrize("changes", [
     {"scores": {"frechet.raw": {"refused": "needs 50"}}}, {"scores": {}}, {"row_labels": (), "classes": (), "classifier_accuracy": None},
     {"stages": (), "nearest": (), "curves": (), "incidents": ()}, {"cost": None, "data": None, "recipe": ""},

@@ -22,6 +22,7 @@ from ..training.plan import MANY_PASSES, VALIDATE_AT, VALIDATE_EARLY, Plan, turn
 from ..training.probe import choices, plan_steps
 from ..training.record import JsonLines, Row, TensorBoard
 from ..training.state import weights
+from ..training.watchdog import UNHEALED
 from . import judging, package
 from .audience import Audience
 from .build import build, device_of, resolved
@@ -192,8 +193,16 @@ class _Run:
         self.audience.say(f"trained {trainer.progress.step:,} steps in {time.perf_counter() - began:.0f} s")
         if trainer.best and trainer.progress.best_step == 0:
             self.audience.say("no later state was better on the validation data than the first, which is kept")
+        self._say_incidents(trainer)
         self._steer(saved, plan)
         return self._save(saved, plan, trainer)
+
+    def _say_incidents(self, trainer: Trainer) -> None:
+        """What the watchdog did, in a sentence; nothing where it had nothing to do."""
+        if count := trainer.incidents:
+            times = "once" if count == 1 else f"{count} times"
+            verdict = f". {UNHEALED}" if trainer.game is not None and trainer.game.standing.gave_up else ""
+            self.audience.say(f"the watchdog put weights back {times}: `Training` in the report shows why{verdict}")
 
     def _begin(self, trainer: Trainer, hooks: Hooks) -> None:
         """Says how much is trained, and counts what the run starts from among the states to keep."""
@@ -286,16 +295,21 @@ class _Run:
     def _hooks(self, saved: package.Package, plan: Plan, track: bool) -> tuple[Hooks, _Sinks]:
         sink = _Sinks([JsonLines(self.training / "record.jsonl"), *([TensorBoard(self.training / "events")] if track else [])])
         if not turns(saved.model.players())[0]:
-            return Hooks(sink=sink, checkpoint=self._checkpoint), sink
+            return Hooks(tell=self.audience.say, sink=sink, checkpoint=self._checkpoint), sink
         validate = self._validation(saved, plan.precision)
 
         def stage(model: Trainable, step: int, seconds: float) -> None:
             keep_stage(saved, self.data, model, self.training / f"stage-{step:08d}-{seconds:06.0f}", plan.precision)
 
+        def picture(model: Trainable, number: int, when: str) -> None:
+            keep_stage(saved, self.data, model, self.training / f"incident-{number}-{when}", plan.precision)
+
         slack = 0.0 if validate is None else validate.slack
         often = plan.steps * plan.batch > MANY_PASSES * len(self.data.train)
         marks = (*VALIDATE_EARLY, *VALIDATE_AT) if often else VALIDATE_AT
-        return Hooks(validate=validate, slack=slack, validate_at=marks, stage=stage, sink=sink, checkpoint=self._checkpoint), sink
+        hooks = Hooks(validate=validate, slack=slack, validate_at=marks, stage=stage, sink=sink, checkpoint=self._checkpoint)
+        hooks.tell, hooks.picture = self.audience.say, picture
+        return hooks, sink
 
     def _validation(self, saved: package.Package, precision: str) -> judging.Validation | None:
         """None where there are too few validation items for a score that is more than noise: the last state is kept then."""
@@ -311,7 +325,7 @@ class _Run:
             "precision": plan.precision,
             "run": {
                 "seconds": round(progress.seconds, 1), "steps": progress.step, "batch": plan.batch, "threads": plan.threads,
-                "precision": plan.precision, "device": str(self.device), "peak_memory": peak_memory(), "incidents": progress.incidents,
+                "precision": plan.precision, "device": str(self.device), "peak_memory": peak_memory(), "incidents": trainer.incidents,
                 "best_step": progress.best_step,
             },
             "parameters": sum(p.numel() for p in saved.model.parameters()),

@@ -19,6 +19,7 @@ from ..data.image import grid, rgb8
 from ..judges.report import ClassShare, Cost, DataCard, NearestPair, ReportData, Stage, write_report
 from ..judges.report_text import MOST_CARDS, Writing
 from ..training.record import read
+from ..training.watchdog import UNHEALED
 from .package import Package
 from .prepare import Prepared, raw_of
 from .sampling import draw
@@ -162,6 +163,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
     folder = path.parent
     rows_of = read(folder / "training" / "record.jsonl")
     result = judged.result
+    unhealed = [row for row in rows_of if row.get("event") == "verdict"]
     evidence = ReportData(
         name=data.source.name,
         kind=package.codec.kind,
@@ -169,7 +171,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         title=f"{data.source.name}: more like it",
         date=date.today().isoformat(),
         version=__version__,
-        verdict=judged.verdict.replace(". ", ".\n", 1),
+        verdict="\n".join([judged.verdict.replace(". ", ".\n", 1), *(f"In training {row['what']}. {UNHEALED}." for row in unhealed)]),
         scores=result["scores"],
         copiers=result["copiers"],
         classes=[ClassShare(**row) for row in result["classes"]],
@@ -178,7 +180,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         stages=_stages(folder / "training"),
         nearest=_nearest(package.codec, judged),
         curves=[row for row in rows_of if row.get("event") in ("step", "validation")],
-        incidents=[row for row in rows_of if row.get("event") == "incident"],
+        incidents=incidents_of(folder / "training"),
         cost=_cost(facts, judged.seconds),
         recipe=package.recipe.to_toml(),
         data=_data_card(data),
@@ -227,9 +229,22 @@ def _stages(folder: Path) -> list[Stage]:
     found = []
     for path in sorted([*folder.glob("stage-*.png"), *folder.glob("stage-*.json")]):
         _, step, seconds = path.stem.split("-")
-        text = path.suffix == ".json"
-        shown = tuple(map(Writing, json.loads(path.read_text(encoding="utf-8")))) if text else path.read_bytes()
-        found.append(Stage(label=f"step {int(step):,} · {int(seconds)} s", picture=shown))
+        found.append(Stage(label=f"step {int(step):,} · {int(seconds)} s", picture=_kept(path)))
+    return found
+
+
+def _kept(path: Path) -> bytes | tuple[Writing, ...]:
+    """What `keep_stage` has written."""
+    return tuple(map(Writing, json.loads(path.read_text(encoding="utf-8")))) if path.suffix == ".json" else path.read_bytes()
+
+
+def incidents_of(folder: Path) -> list[dict[str, Any]]:
+    """What the watchdog did, as in the record of a run's `training` folder; "before" and "after": samples, where they were drawn."""
+    found = [dict(row) for row in read(folder / "record.jsonl") if row.get("event") in ("incident", "verdict")]
+    for row in found:
+        for when in ("before", "after"):
+            for path in folder.glob(f"incident-{row.get('number')}-{when}.*"):
+                row[when] = _kept(path)
     return found
 
 

@@ -20,15 +20,13 @@ from .report_ladder import Scores, key_figures, ladder
 from .report_parts import Picture, duration, escape, facts, fixed, memory, number, percent, picture_tag, section, table
 from .report_table import TablePicture, columns_section, pairs_section
 from .report_text import Writings, cards, marked, shared_span
-from .report_training import training_section
+from .report_training import stage_figure, training_section
 
 WATTS_PER_THREAD = 15.0
 """A rough desktop processor's draw for one busy thread."""
 _MOST_CLASSES, _MOST_SKIPPED, _MOST_PAIRS, _MOST_STAGES = 60, 40, 24, 12
 _GRID_BYTES, _STAGES_BYTES, _PAIRS_BYTES = 380_000, 480_000, 220_000
 _MOST_RECIPE = 40_000
-_STAGE_TEXTS = 2
-"""Texts shown of each stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +127,7 @@ class ReportData:
     curves: Sequence[Mapping[str, Any]] = ()
     """Rows of the record: "step", "seconds" and numbers named "player.term" or "validation"."""
     incidents: Sequence[str | Mapping[str, Any]] = ()
-    """The watchdog's events: sentences, or {"step", "what", "action"}."""
+    """The watchdog's events: sentences, or {"step", "what", "action"} and, where drawn, pictures "before" and "after"."""
     cost: Cost | None = None
     recipe: str = ""
     data: DataCard | None = None
@@ -292,17 +290,10 @@ def _view(picture: Picture | str, label: str, distance: str, alt: str, budget: i
 def _stages(evidence: ReportData) -> str:
     shown = _spread(evidence.stages, _MOST_STAGES)
     budget = _STAGES_BYTES // max(1, len(shown))
-    drawn = [_stage(stage, budget) for stage in shown]
+    drawn = [stage_figure(stage.label, stage.picture, budget) for stage in shown]
     texts = any(isinstance(stage.picture, tuple) for stage in shown)
     body = f'<div class="stages{" of-text" if texts else ""}">{"".join(drawn)}</div>' if drawn else ""
     return section("stages", "While it learned", body, "Samples at stages of the training.")
-
-
-def _stage(stage: Stage, budget: int) -> str:
-    caption = f"<figcaption>{escape(stage.label)}</figcaption>"
-    if isinstance(stage.picture, tuple):
-        return f"<figure>{caption}{cards(stage.picture, _STAGE_TEXTS)}</figure>"
-    return f"<figure>{picture_tag(stage.picture, f'Samples at {stage.label}', width=215, most_bytes=budget)}{caption}</figure>"
 
 
 def _spread(items: Sequence[Stage], most: int) -> list[Stage]:

@@ -7,9 +7,13 @@ from typing import Any
 
 from .charts import curve
 from .report_ladder import real
-from .report_parts import escape, number, section
+from .report_parts import Picture, escape, number, picture_tag, section
+from .report_text import cards
 
 _MOST_CURVES, _MOST_INCIDENTS = 24, 40
+_INCIDENT_BYTES = 40_000
+_STAGE_TEXTS = 2
+"""Texts shown of each stage."""
 
 
 def _series(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
@@ -57,4 +61,14 @@ def _incident(incident: str | Mapping[str, Any]) -> str:
     step = real(incident.get("step"))
     at = f"<b>Step {number(step, whole=True)}</b>: " if step is not None else ""
     what, action = incident.get("what", "something happened"), incident.get("action")
-    return at + escape(what) + (f" → {escape(action)}" if action else "")
+    shown = [stage_figure(when, incident[when], _INCIDENT_BYTES) for when in ("before", "after") if when in incident]
+    pictures = f'<div class="stages">{"".join(shown)}</div>' if shown else ""
+    return at + escape(what) + (f" → {escape(action)}" if action else "") + pictures
+
+
+def stage_figure(label: str, picture: Picture | tuple[str, ...], most_bytes: int) -> str:
+    """Samples at one stage of the training, above or below its label."""
+    caption = f"<figcaption>{escape(label)}</figcaption>"
+    if isinstance(picture, tuple):
+        return f"<figure>{caption}{cards(picture, _STAGE_TEXTS)}</figure>"
+    return f"<figure>{picture_tag(picture, f'Samples at {label}', width=215, most_bytes=most_bytes)}{caption}</figure>"

@@ -97,6 +97,11 @@ class Trainer:
             self.game = Game(model, self.players, data.rows, plan.seed, plan.steps)
         self._stopped = False
 
+    @property
+    def incidents(self) -> int:
+        """How many times weights were put back."""
+        return self.progress.incidents + (0 if self.game is None else self.game.standing.alarms)
+
     def run(self) -> Trainable:
         """Trains to the plan's end and returns the model to keep: the best validated average, or the last.
 
