@@ -134,13 +134,13 @@ class Teller(GAN):
 
 
 class Mover(GAN):
-    """As much as its condition, times a share, says."""
+    """As much as its condition, times an amount, says."""
 
-    share = 1.0
+    amount = 1.0
 
     def sample(self, condition: Mapping[str, Tensor] | None = None, *, noise: Noise, **dials: Any) -> Tensor:
         assert condition is not None
-        return self.share * condition["number"] + 0.1 * noise.normal((2,), "else")
+        return self.amount * condition["number"] + 0.1 * noise.normal((2,), "else")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_condition_that_is_no_class_is_heard_by_what_it_moves() -> None:
     for share in (1.0, 0.0):
         model = build(Recipe(size="xs"), SPEC, {"number": Array((1,))}, custom=Mover)
         assert isinstance(model, Mover)
-        model.share = share
+        model.amount = share
         heard = Sampler(SPEC, {"number": Array((1,))}, rows, 0).measure(model).heard
         assert heard == pytest.approx(0.95 * share, abs=0.1)
 
@@ -180,14 +180,15 @@ def test_classes_that_mean_nothing_are_not_asked_for() -> None:
 
 def test_a_critic_is_saturated_where_it_is_always_right_and_nothing_reaches_the_generator() -> None:
     def alarms(accuracy: float, gradient: float) -> list[game.Alarm | None]:
-        watch = trainer().game
+        run = trainer()
+        watch = run.game
         assert watch is not None
         watch.standing.measured = 10**9
         found = []
         for look in range(20):
             now = 1.0 if look == 0 else gradient
             terms = {"critic.real-accuracy": accuracy, "critic.fake-accuracy": 1.0, "critic.gradient": 1.0, "generator.gradient": now}
-            found.append(watch.look(10_000 + LOOK_EVERY * look, terms, trainer().average))
+            found.append(watch.look(10_000 + LOOK_EVERY * look, terms, run.average))
         return found
 
     saturated = alarms(1.0, 1e-4)

@@ -257,7 +257,7 @@ class Trainer:
             self.hooks.advance(self.progress.step, terms)
 
     def _is_sick(self) -> bool:
-        return any(not bool(torch.isfinite(p).all()) for p in self.model.parameters())
+        return not _finite(self.model)
 
     def _snapshot(self) -> None:
         if not self._is_sick():
@@ -272,10 +272,11 @@ class Trainer:
 
     def _heal(self, what: str, cut: float) -> None:
         """Back to the last healthy weights; the data order goes on, so the same batch is not met again."""
-        self._restore(self._healthy)
         done = self.progress
         done.incidents += 1
         done.rate_scale *= cut
+        self._picture("before")
+        self._restore(self._healthy)
         back = self._healthy.step if self._healthy else 0
         self._report(what, f"weights of step {back} put back, learning rate times {done.rate_scale:g}")
         if done.incidents >= MOST_INCIDENTS:
@@ -312,12 +313,13 @@ class Trainer:
             done.rate_scale *= RATE_CUT
             rung = f"learning rate times {done.rate_scale:g}"
         back = self._well.step if self._well else 0
-        self._report(alarm.what, f"weights of step {back} put back, {rung}", alarm, number=standing.alarms, rung=rung)
+        self._report(alarm.what, f"weights of step {back} put back, {rung}", alarm, rung=rung)
 
     def _report(self, what: str, action: str, alarm: Alarm | None = None, event: str = "incident", **facts: Any) -> None:
         """Into the record, and one sentence to whoever listens."""
         seen = {} if alarm is None else {"sensor": alarm.sensor, "value": alarm.value, "threshold": alarm.threshold}
-        self._write({"event": event, "step": self.progress.step, "what": what, "action": action, **seen, **facts})
+        number = {"number": self.incidents} if event == "incident" else {}
+        self._write({"event": event, "step": self.progress.step, "what": what, "action": action, **number, **seen, **facts})
         if self.hooks.tell is not None:
             advice = f". {UNHEALED}" if event == "verdict" else ""
             self.hooks.tell(f"step {self.progress.step:,}: {what}; {action}{advice}")
@@ -327,13 +329,13 @@ class Trainer:
         if self.game is None:
             return
         standing = self.game.standing
-        if standing.pictured < standing.alarms and (due or self.progress.step - standing.since >= self.game.rest):
+        if standing.pictured < self.incidents and (due or self.progress.step - standing.since >= self.game.rest):
             self._picture("after")
-            standing.pictured = standing.alarms
+            standing.pictured = self.incidents
 
     def _picture(self, when: str) -> None:
-        if self.hooks.picture is not None and self.game is not None:
-            self.hooks.picture(self.average.eval(), self.game.standing.alarms, when)
+        if self.hooks.picture is not None and self.game is not None and _finite(self.average):
+            self.hooks.picture(self.average.eval(), self.incidents, when)
 
     def _validate(self) -> None:
         done = self.progress
@@ -400,6 +402,10 @@ class Trainer:
             self._healthy, self._well = kept.get("healthy"), kept.get("well")
             self.seen = {name: list(values.unbind()) for name, values in group(flat, "seen").items()}
         self._stopped = not self.players and len(self.progress.converged) == len(self.learners) > 0
+
+
+def _finite(model: nn.Module) -> bool:
+    return all(bool(torch.isfinite(p).all()) for p in model.parameters())
 
 
 def _copy(model: Trainable) -> Trainable:
