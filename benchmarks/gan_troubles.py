@@ -1,6 +1,6 @@
 """Games that go wrong on purpose, on digits, and what the watchdog makes of them: samples before and after each first remedy.
 
-    python benchmarks/gan_troubles.py [--steps 300] [--out docs/gan-troubles.png]
+    python benchmarks/gan_troubles.py [--steps 300] [--out gan-troubles.png]
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def game(data: Prepared, family: type[GAN], feed: type[Feed], rate: float, steps
         shown[when if number == 1 else f"{when} {number}"] = np.asarray(data.codec.decode(made.numpy()))
 
     players = [player for player in model.players() if isinstance(player, Player)]
-    plan = Plan(steps=steps, threads=1, optim={player.name: {"lr": rate * player.optim.lr} for player in players})
+    plan = Plan(steps=steps, batch=64, threads=1, optim={player.name: {"lr": rate * player.optim.lr} for player in players})
     order = Order(len(data.train), plan.batch, plan.seed)
     trainer = Trainer(model, feed(data.train, order, by_pass=False), plan, Hooks(tell=print, picture=picture))
     trainer.run()

@@ -23,8 +23,8 @@ LEAST = 8
 MEANINGFUL = 3.0
 """Real classes' means lie apart by more than so many times their noise, or nothing is asked of their samples."""
 _MOST_READ, _MOST_STEPS = 1024, 64
-_IDS = 64
-"""Ids of a sequence are told apart modulo so many."""
+_IDS, _PLACES = 64, 4096
+"""Ids of a sequence are told apart modulo so many; most numbers of an example that are looked at."""
 
 Rows = Callable[[int], tuple[Tensor, Tensor, Mapping[str, Tensor]]]
 
@@ -52,11 +52,10 @@ class Sampler:
     def __init__(self, spec: Spec, conditions: Conditions, rows: Rows, seed: int) -> None:
         """`rows`: stored rows of a step, as `training.loop.Data.rows` gives them. Raises ValueError where nothing can be measured."""
         self.spec, self.seed = spec, seed
-        x, condition = _read(rows)
-        real = flat(spec, lift(spec, x))
+        real, condition = _read(spec, rows)
         sound = torch.isfinite(real).all(1)
         real, condition = real[sound], lift_all(conditions, {name: value[sound] for name, value in condition.items()})
-        label = next(iter(condition.values())) if _one_label(conditions) else None
+        label = next(iter(condition.values())) if condition and _one_label(conditions) else None
         self.classes: list[int] = [] if label is None else _often(label.view(-1))
         groups = [real[label.view(-1) == own] for own in self.classes] if label is not None else [real]
         self.each = EACH if self.classes else min(ALONE, len(real))
@@ -119,13 +118,13 @@ def _apart(x: Tensor) -> float:
     return float((x.roll(1, 0) - x).square().sum(1).mean().sqrt())
 
 
-def _read(rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:
-    """The first rows of the data, about a thousand."""
+def _read(spec: Spec, rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:
+    """The first rows of the data, about a thousand, flat, and their conditions as stored."""
     parts: list[Tensor] = []
     told: dict[str, list[Tensor]] = {}
     for step in range(_MOST_STEPS):
         _, x, condition = rows(step)
-        parts.append(x)
+        parts.append(flat(spec, lift(spec, x)))
         for name, value in condition.items():
             told.setdefault(name, []).append(value)
         if sum(map(len, parts)) >= _MOST_READ:
@@ -134,10 +133,11 @@ def _read(rows: Rows) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def flat(spec: Spec, x: Tensor) -> Tensor:
-    """(B,D) float32 of examples x (B,*): an Array as it is, ids as one-hot numbers (modulo 64)."""
+    """(B,D) float32 of examples x (B,*): numbers of an Array, ids as one-hot numbers (modulo 64); of long examples every k-th place."""
+    places = x.flatten(1)
     if isinstance(spec, Array):
-        return x.float().flatten(1)
-    return F.one_hot(x.flatten(1) % _IDS, _IDS).float().flatten(1)
+        return places[:, :: -(-places.shape[1] // _PLACES)].float()
+    return F.one_hot(places[:, :: -(-places.shape[1] * _IDS // _PLACES)] % _IDS, _IDS).float().flatten(1)
 
 
 def spread(x: Tensor) -> float:

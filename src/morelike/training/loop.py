@@ -266,7 +266,8 @@ class Trainer:
     def _restore(self, snapshot: Snapshot | None) -> None:
         if snapshot is not None:
             # what Learners have gathered since is theirs: it is not undone, for their passes are not
-            self._put({**self._flat(), **snapshot.flat})
+            own = {name: value for name, value in self._flat().items() if not name.startswith("optim.")}
+            self._put({**own, **snapshot.flat})
         if self.game is not None:
             self.game.settle(self.progress.step)
 
@@ -380,8 +381,8 @@ class Trainer:
         flat = {**self._flat(), **{f"best.{name}": value for name, value in self.best.items()}}
         numbers: dict[str, Any] = {"plan": self.plan.to_json(), "progress": asdict(self.progress)}
         if self.game is not None:
-            # what an alarm goes back to, and what its sensors have seen since the last look
-            kept = {"healthy": self._healthy, "well": self._well}
+            # what an alarm goes back to, often one and the same state, and what its sensors have seen since the last look
+            kept = {"healthy": self._healthy, "well": None if self._well is self._healthy else self._well}
             flat |= {f"{name}.{key}": value for name, own in kept.items() if own is not None for key, value in own.flat.items()}
             flat |= {f"seen.{name}": torch.stack(values) for name, values in self.seen.items()}
             numbers |= {"game": asdict(self.game.standing), "kept": {name: own.step for name, own in kept.items() if own is not None}}
@@ -399,7 +400,8 @@ class Trainer:
         if self.game is not None and "game" in numbers:
             self.game.resume(Standing(**numbers["game"]))
             kept = {name: Snapshot(group(flat, name), step) for name, step in numbers["kept"].items()}
-            self._healthy, self._well = kept.get("healthy"), kept.get("well")
+            self._healthy = kept.get("healthy")
+            self._well = kept.get("well", self._healthy)
             self.seen = {name: list(values.unbind()) for name, values in group(flat, "seen").items()}
         self._stopped = not self.players and len(self.progress.converged) == len(self.learners) > 0
 
