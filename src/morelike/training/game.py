@@ -113,11 +113,13 @@ class Game:
     def _is_well(seen: Likeness) -> bool:
         return seen.diversity >= WELL * LEAST_DIVERSITY and (seen.heard is None or seen.heard >= WELL * _least_heard(seen))
 
-    def grown(self) -> list[str]:
-        """The players whose weights have grown out of all proportion since the last look."""
+    def grown(self) -> str | None:
+        """Which players' weights have grown out of all proportion since the last look, in words; None where none have."""
         before, now = self.standing.sizes, self._sizes()
         self.standing.sizes = now
-        return [name for name, size in now.items() if size > GROWN * max(before[name], 1e-3)]
+        shares = {name: size / max(before[name], 1e-3) for name, size in now.items()}
+        found = [f"{name}'s weights grew {share:.3g} times" for name, share in shares.items() if share > GROWN]
+        return f"{' and '.join(found)} since the last look (threshold {GROWN:g})" if found else None
 
     def settle(self, step: int) -> None:
         """After weights were put back: the sensors begin anew."""

@@ -21,7 +21,7 @@ from ..core.contract import Batch, Learner, Player, Terms, Trainable
 from ..core.errors import BadPackage
 from ..core.noise import Noise
 from ..core.spec import lift, lift_all
-from .game import GROWN, GROWN_CUT, MOST_ALARMS, Alarm, Game, Standing, watched
+from .game import GROWN_CUT, MOST_ALARMS, Alarm, Game, Standing, watched
 from .interrupt import between_steps
 from .optimiser import Optimiser
 from .plan import VALIDATE_AT, Plan, turns
@@ -290,7 +290,7 @@ class Trainer:
     def _is_worse(self, game: Game, terms: dict[str, float]) -> bool:
         """Looks at a game; after an alarm the weights are others, and this look is over."""
         if grown := game.grown():
-            self._heal(f"{', '.join(grown)} diverged: weights grew more than {GROWN:g} times within {LOOK_EVERY} steps", GROWN_CUT)
+            self._heal(f"the game diverged: {grown}", GROWN_CUT)
             return True
         self._after_picture()
         with self._autocast():
