@@ -29,7 +29,7 @@ SEPARATED, FADED = 0.995, 0.01
 LOOKS = {"diversity": 3, "condition": 3, "critic": 8}
 """Looks in a row that raise the alarm."""
 GROWN = 4.0
-"""Weights that grow so many times from one look to the next diverge."""
+"""Weights that grow so many times from one good state to the next diverge; in healthy runs they hardly grow by a tenth in 400 steps."""
 GROWN_CUT = 0.1
 """The learning rate's factor where weights diverge: a rate a hundred times too high is cured in two."""
 MOST_ALARMS = 3
@@ -60,7 +60,7 @@ class Standing:
     doubts: dict[str, int] = field(default_factory=dict)
     """Sensor -> looks in a row beyond its threshold."""
     sizes: dict[str, float] = field(default_factory=dict)
-    """Player -> root mean square of its weights at the last look."""
+    """Player -> root mean square of its weights in the last good state."""
     peak: float = 0.0
     """The generator's largest gradient so far, as a mean over a look."""
     pictured: int = 0
@@ -87,6 +87,7 @@ class Game:
         standing, found = self.standing, []
         self.well = False
         if standing.gave_up:
+            standing.sizes = self._sizes()
             return None
         found.append(self._critic(terms))
         if step - standing.measured >= MEASURE_EVERY:
@@ -96,6 +97,8 @@ class Game:
                 terms |= {"watch.diversity": seen.diversity} | ({} if seen.heard is None else {"watch.condition": seen.heard})
                 found += self._likeness(seen)
             self.well = (seen is None or self._is_well(seen)) and not any(standing.doubts.values())
+            if self.well:
+                standing.sizes = self._sizes()
         alarms = [alarm for alarm in found if alarm is not None]
         return alarms[0] if alarms and step - standing.since >= self.rest else None
 
@@ -114,12 +117,11 @@ class Game:
         return seen.diversity >= WELL * LEAST_DIVERSITY and (seen.heard is None or seen.heard >= WELL * _least_heard(seen))
 
     def grown(self) -> str | None:
-        """Which players' weights have grown out of all proportion since the last look, in words; None where none have."""
-        before, now = self.standing.sizes, self._sizes()
-        self.standing.sizes = now
-        shares = {name: size / max(before[name], 1e-3) for name, size in now.items()}
+        """Which players' weights have grown out of all proportion since the last good state, in words; None where none have."""
+        before = self.standing.sizes
+        shares = {name: size / max(before[name], 1e-3) for name, size in self._sizes().items()}
         found = [f"{name}'s weights grew {share:.3g} times" for name, share in shares.items() if share > GROWN]
-        return f"{' and '.join(found)} since the last look (threshold {GROWN:g})" if found else None
+        return f"{' and '.join(found)} since the last good state (threshold {GROWN:g})" if found else None
 
     def settle(self, step: int) -> None:
         """After weights were put back: the sensors begin anew."""
