@@ -1,6 +1,6 @@
 """Games that go wrong on purpose, on digits, and what the watchdog makes of them: samples before and after each first remedy.
 
-    python benchmarks/gan_troubles.py [--steps 300] [--out gan-troubles.png]
+    python benchmarks/gan_troubles.py [--steps 400] [--out gan-troubles.png]
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def game(data: Prepared, family: type[GAN], feed: type[Feed], rate: float, steps
 
 
 def page(rows: list[tuple[str, dict[str, np.ndarray]]]) -> np.ndarray:
-    """(H,W,3) uint8: a row of pictures before and after for each name; where none could be drawn, nothing."""
+    """(H,W,3) uint8: a row of pictures before and after for each name; where none could be drawn, a word."""
     font = ImageFont.load_default(size=15)
     wide, high = CLASSES * (SIDE + GAP), ROWS * (SIDE + GAP)
-    sheet = Image.new("RGB", (NAMES + 2 * wide + 4 * SIDE, 40 + len(rows) * (high + 16)), PAPER)
+    sheet = Image.new("RGB", (NAMES + 2 * wide + 3 * SIDE, 40 + len(rows) * (high + 16)), PAPER)
     pen = ImageDraw.Draw(sheet)
     for column, when in enumerate(("before", "after")):
         pen.text((NAMES + column * (wide + 2 * SIDE), 12), when, INK, font)
@@ -86,10 +86,12 @@ def page(rows: list[tuple[str, dict[str, np.ndarray]]]) -> np.ndarray:
         top = 40 + number * (high + 16)
         pen.text((12, top + high / 2), name, INK, font, anchor="lm")
         for column, when in enumerate(("before", "after")):
+            left = NAMES + column * (wide + 2 * SIDE)
+            if when not in shown:
+                pen.text((left, top + high / 2), "nothing to draw: no weight is a number", INK, font, anchor="lm")
             for place, item in enumerate(shown.get(when, [])):
                 tile = Image.fromarray(rgb8(item)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
-                left = NAMES + column * (wide + 2 * SIDE) + place % CLASSES * (SIDE + GAP)
-                sheet.paste(tile, (left, top + place // CLASSES * (SIDE + GAP)))
+                sheet.paste(tile, (left + place % CLASSES * (SIDE + GAP), top + place // CLASSES * (SIDE + GAP)))
     return np.asarray(sheet)
 
 
@@ -103,7 +105,7 @@ TROUBLES: dict[str, Callable[[Any, int], dict[str, np.ndarray]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--out", default="gan-troubles.png")
     asked = parser.parse_args()
     data = prepare(Recipe(data="digits", model=registry.family("dcgan").name))

@@ -104,11 +104,11 @@ class Game:
 
     def _likeness(self, seen: Likeness) -> list[Alarm | None]:
         where = "" if seen.worst is None else f" of class {seen.worst}"
-        alike = f"samples{where} are all alike: {seen.diversity:.2g} of the real examples' diversity"
+        alike = f"samples{where} are all alike: {round(seen.diversity, 3):g} of the real examples' diversity"
         found = [self._doubt("diversity", seen.diversity, LEAST_DIVERSITY, alike)]
         if seen.heard is not None:
             far = "under other conditions samples lie" if seen.worst is None else "classes lie"
-            deaf = f"the condition is hardly heard: {far} {seen.heard:.2g} times as far apart as real examples"
+            deaf = f"the condition is hardly heard: {far} {round(seen.heard, 3):g} times as far apart as real examples"
             found.append(self._doubt("condition", seen.heard, _least_heard(seen), deaf))
         return found
 
