@@ -1,6 +1,6 @@
 """Games that go wrong on purpose, on digits, and what the watchdog makes of them: samples before and after each first remedy.
 
-    python benchmarks/gan_troubles.py [--steps 400] [--out gan-troubles.png]
+    python benchmarks/gan_troubles.py [--steps 300] [--out gan-troubles.png]
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ TROUBLES: dict[str, Callable[[Any, int], dict[str, np.ndarray]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--out", default="gan-troubles.png")
     asked = parser.parse_args()
     data = prepare(Recipe(data="digits", model=registry.family("dcgan").name))

@@ -131,6 +131,7 @@ class _Laws:
         self.players_own_disjoint_parameters(model)
         self.gradients_stay_at_home(model)
         self.neighbours_do_not_matter(model)
+        self.remedies_reach_a_loss(self.make())
         trained = self.stopped_and_resumed_is_identical()
         if isinstance(trained, Generator):
             self.same_noise_same_sample(trained)
@@ -159,12 +160,12 @@ class _Laws:
         everything = {id(p) for p in model.parameters() if p.requires_grad}
         assert everything == set(owned), f"{self.name}: a parameter has no owner, or a player owns one outside the model"
 
-    def _alone(self, model: Trainable, player: Player) -> Batch:
+    def _alone(self, model: Trainable, player: Player, n: int = 6) -> Batch:
         own = {id(p) for p in player.params}
         for p in model.parameters():
             p.requires_grad_(id(p) in own)
             p.grad = None
-        batch = self.batch(model)
+        batch = self.batch(model, n)
         return replace(batch, x=batch.x if player.sees_data else None)
 
     def gradients_stay_at_home(self, model: Trainable) -> None:
@@ -193,6 +194,19 @@ class _Laws:
             assert same, f"{self.name}: {player.name}'s loss depends on an example's neighbours"
         for p in model.parameters():
             p.requires_grad_(True)
+
+    def remedies_reach_a_loss(self, model: Trainable) -> None:
+        """Each remedy of a game that goes wrong changes what a player minimises from the next turn on."""
+        model.eval()
+        players = turns(model.players())[0]
+
+        def losses() -> list[Tensor]:
+            return [player.loss(self._alone(model, player, 16))["loss"].detach() for player in players]
+
+        for remedy in model.remedies():
+            before, model.settings = losses(), replace(model.settings, **remedy.settings)
+            changed = any(not torch.equal(a, b) for a, b in zip(before, losses(), strict=True))
+            assert changed, f"{self.name}: its remedy {remedy.name!r} changes no loss"
 
     def stopped_and_resumed_is_identical(self) -> Trainable:
         """Trains a little, once through and once in two sittings; returns the trained model."""
