@@ -142,6 +142,8 @@ class Trainable(nn.Module, ABC):
     """A frozen dataclass of JSON values: the family's only configuration."""
     needs: ClassVar[Mapping[str, type]] = {}
     """Frozen models that it stands on, by name and ability."""
+    stages: tuple[float, ...] = ()
+    """Shares of the run from which on a step costs another time: the probe tries a step of each part."""
 
     def __init__(
         self,

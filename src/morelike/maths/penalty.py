@@ -26,6 +26,16 @@ def one_centred(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return ((zero_centred(critic, x) + _LEAST).sqrt() - 1).square()
 
 
+def path_lengths(draw: Callable[[Tensor], Tensor], w: Tensor, direction: Tensor, *, deep: bool = True) -> Tensor:
+    """(B,) how far each example moves where its styles w (B,G,S) do: the norm of the gradient of `draw(w)` (B,*) along `direction`
+    (B,*), its square summed over S and averaged over the grids G (Karras et al. 2020, arXiv:1912.04958, eq. 4 and appendix B). For a
+    linear map J and G = 1 it is the norm of the direction times J. `deep`: with a derivative of its own. In float32."""
+    with torch.autocast(w.device.type, enabled=False), torch.enable_grad():
+        w = w.float() if deep else w.detach().float().requires_grad_()
+        (gradient,) = torch.autograd.grad((draw(w) * direction).sum(), w, create_graph=deep)
+    return (gradient.square().sum(2).mean(1) + _LEAST).sqrt()
+
+
 def pulling_away(codes: Tensor) -> Tensor:
     """(B,) mean squared cosine between each of the codes (B,D) and the others: 0 where all are orthogonal, 1 where they are equal.
     The mean over the batch is the pulling-away term of Zhao et al. 2016, arXiv:1609.03126, eq. 8. 0 for a batch of one."""

@@ -15,11 +15,13 @@ from ..core.spec import Array, Conditions, Row, Spec, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
 from .fields import Fields, FieldsSettings
 from .grid import GridDecoder, GridEncoder, GridSettings
+from .growing import GrowingCritic, GrowingGenerator, GrowingSettings
 from .layers import Layered, LayersSettings
 from .mlp import MLP, DenseMLP, DenseSettings, MLPSettings
 from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
 from .residual import ResidualNet, ResidualSettings
+from .style import StyleCritic, StyleGenerator, StyleSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
 from .unet import UNet, UNetSettings
 
@@ -28,13 +30,13 @@ SIZES: tuple[str, ...] = ("xs", "s", "m", "l")
 _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "mlp": (32, 256, 512, 1024), "dense": (32, 256, 512, 1024), "conv": (8, 32, 64, 96), "grid": (8, 32, 48, 64), "unet": (8, 64, 96, 160),
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
-    "residual": (16, 64, 96, 160),
+    "residual": (16, 64, 96, 160), "growing": (8, 32, 64, 96), "style": (8, 32, 64, 96),
 }  # fmt: skip
 """Of each kind, at each of `SIZES`; "layers" names its own."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
-    "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings,
+    "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings, "growing": GrowingSettings, "style": StyleSettings,
 }  # fmt: skip
 
 
@@ -117,6 +119,10 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return Critic(given, conditions, settings)
         case "grid", "encoder" | "decoder", Array() as given, Array() as output if _alike(given, output):
             return (GridEncoder if net.role == "encoder" else GridDecoder)(given, output, conditions, settings)
+        case "growing" | "style", "critic", Array(shape=(_, _, _)) as given, _:
+            return (GrowingCritic if kind == "growing" else StyleCritic)(given, conditions, settings)
+        case "growing" | "style", "decoder", latent, Array(shape=(_, _, _)) as output:
+            return (GrowingGenerator if kind == "growing" else StyleGenerator)(latent, output, conditions, settings)
         case "conv" | "residual", "encoder", Array() as given, output if spatial(given):
             return (ConvEncoder if kind == "conv" else ResidualNet)(given, output, conditions, settings)
         case "conv", "decoder", latent, Array() as output if spatial(output):

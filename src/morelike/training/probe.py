@@ -22,11 +22,11 @@ WARM_UP, TIMED = 4, 12
 def seconds_per_step(model: Trainable, data: Data, plan: Plan) -> float:
     """Median seconds of a step under a plan, over whole cycles of who plays when; trains `model` a little: give it a throw-away copy.
 
-    Where players have parts of the run, each part counts by its length.
+    Where players have parts of the run, or the model has stages, each part counts by its length.
     """
     torch.set_num_threads(plan.threads)
     trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000)))
-    edges = sorted({0.0, 1.0, *(edge for player in trainer.players for edge in player.during)})
+    edges = sorted({0.0, 1.0, *(edge for player in trainer.players for edge in player.during), *model.stages})
     return sum((end - begin) * _seconds_at(trainer, round(begin * trainer.plan.steps)) for begin, end in pairwise(edges))
 
 
