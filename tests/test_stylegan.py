@@ -198,7 +198,8 @@ def test_what_is_too_small_or_no_picture_is_refused(name: str, spec: Array, why:
     ("name", "settings", "why"),
     [
         ("stylegan2", {"loss": "hinges"}, "hinge"), ("stylegan2", {"truncation": -0.5}, "truncation"),
-        ("stylegan2", {"mixing": 2.0}, "mixing"), ("stylegan2", {"path_paying": 0.0}, "path_paying"), ("progressive", {"grown": 1.5}, "grown"), ("progressive", {"r1": -1.0}, "r1"),
+        ("stylegan2", {"mixing": 2.0}, "mixing"), ("stylegan2", {"path_paying": 0.0}, "path_paying"),
+        ("progressive", {"grown": 1.5}, "grown"), ("progressive", {"r1": -1.0}, "r1"),
         ("progressive", {"paying": 0.0}, "paying"), ("progressive", {"latent": 0}, "latent"),
     ],
 )  # fmt: skip
