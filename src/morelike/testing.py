@@ -30,6 +30,7 @@ from .core.abilities import (
     Narrows,
     Prior,
     Streams,
+    Translates,
     Within,
 )  # fmt: skip
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
@@ -58,6 +59,8 @@ SPECS: tuple[Spec, ...] = (
 that can be counted, with a stop and without, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
+PAIR: Conditions = {"side": class_label(2)}
+"""Two sets, for families that refuse all of `CONDITIONS`."""
 CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
 
 
@@ -76,7 +79,8 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
     size = label.float() + noise.normal((1,), "size")
-    return Dataset(stored.numpy(), {"label": label.numpy(), "source": source.numpy(), "size": size.numpy()})
+    side = (label > 0).long()
+    return Dataset(stored.numpy(), {"label": label.numpy(), "source": source.numpy(), "size": size.numpy(), "side": side.numpy()})
 
 
 def _toy_rows(fields: Sequence[Field], label: Tensor, noise: Noise) -> Tensor:
@@ -107,13 +111,16 @@ def check_generator(name: str, spec: Spec | None = None, family: type[Trainable]
     """
     cls = family or registry.family(name).load()
     needs = family is None and registry.family(name).conditional
-    tried = 0
+    tried = paired = 0
     for given in SPECS if spec is None else (spec,):
         for conditions in CONDITIONS:
             if (conditions or not needs) and cls.refuses(given, conditions) is None:  # type: ignore[attr-defined]
                 _Laws(name, given, conditions, family).all()
                 tried += 1
-    assert tried, f"{name} refuses every kind of example that the laws know"
+        if not tried and cls.refuses(given, PAIR) is None:  # type: ignore[attr-defined]
+            _Laws(name, given, PAIR, family).all()
+            paired += 1
+    assert tried or paired, f"{name} refuses every kind of example that the laws know"
 
 
 class _Laws:
@@ -300,6 +307,9 @@ class _Laws:
                 z = torch.zeros(2, *model.latent.shape, dtype=kind)
                 x = model.decode(z, {key: v[:2] for key, v in batch.condition.items()})
                 assert x.shape == (2, *self.spec.shape), f"{self.name}: decode gives another shape than the Spec's"
+            if isinstance(model, Translates):
+                carried = model.translate(batch.data, batch.condition, batch.condition)
+                assert _equal(carried, batch.data), f"{self.name}: translating to where x is already changes it"
             if isinstance(model, Infills):
                 self.infill_keeps_the_known(model, batch)
             if isinstance(model, Narrows):

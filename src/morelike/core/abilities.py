@@ -174,6 +174,14 @@ class Narrows(ABC):
         estimate. Raises BadInput for a set that doesn't fit its field."""
 
 
+class Translates(ABC):
+    """Carries x from one set of examples over to another; the sets are the classes of its one condition."""
+
+    @abstractmethod
+    def translate(self, x: Tensor, source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """(B,*) what x (B,*), of the sets `source`, would be in the sets `target`; x itself where they are the same."""
+
+
 class Embeds(ABC):
     """Maps x to features that judges compare."""
 
@@ -201,6 +209,7 @@ ABILITIES: dict[str, type] = {
     "streams": Streams,
     "infills": Infills,
     "narrows": Narrows,
+    "translates": Translates,
     "embeds": Embeds,
     "classifies": Classifies,
 }

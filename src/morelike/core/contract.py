@@ -125,8 +125,9 @@ class Remedy:
 class Net:
     """A net that a family wants: its role, what goes in and what comes out. `nets.build` makes it."""
 
-    role: Literal["encoder", "decoder", "critic", "denoiser", "causal"]
-    """"causal" says the next id at every place of a sequence, or the next value of a picture: parameters from those before it."""
+    role: Literal["encoder", "decoder", "critic", "denoiser", "causal", "translator"]
+    """"causal" says the next id at every place of a sequence, or the next value of a picture: parameters from those before it;
+    "translator" makes another example of the same sizes."""
     input: Spec
     output: Spec
     settings: Mapping[str, Any] = field(default_factory=dict)

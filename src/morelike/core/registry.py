@@ -146,6 +146,8 @@ _FAMILIES = [
          "Karras et al. 2018, arXiv:1710.10196", train={"batch": 64}),
     Line("stylegan2", "morelike.families.stylegan:StyleGAN", "a GAN whose latent sets the style of every scale: mixing and truncation",
          "Karras et al. 2019, arXiv:1812.04948; Karras et al. 2020, arXiv:1912.04958", train={"batch": 64}),
+    Line("cyclegan", "morelike.families.cyclegan:CycleGAN", "from one set of pictures to another and back, learnt without pairs",
+         "Zhu et al. 2017, arXiv:1703.10593", train={"batch": 32}),
     Line("pca", "morelike.families.classical:PCA", "a Gaussian of low rank in closed form; exact likelihood in seconds",
          "Tipping, Bishop 1999, Probabilistic principal component analysis"),
     Line("gaussian", "morelike.families.classical:PCA", "baseline: one Gaussian of low rank, per class where there are labels", "-",

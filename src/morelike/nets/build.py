@@ -23,6 +23,7 @@ from .recurrent import CausalRecurrent, RecurrentSettings
 from .residual import ResidualNet, ResidualSettings
 from .style import StyleCritic, StyleGenerator, StyleSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
+from .translator import PatchCritic, PatchSettings, Translator, TranslatorSettings
 from .unet import UNet, UNetSettings
 
 Size = Literal["xs", "s", "m", "l"]
@@ -31,12 +32,14 @@ _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "mlp": (32, 256, 512, 1024), "dense": (32, 256, 512, 1024), "conv": (8, 32, 64, 96), "grid": (8, 32, 48, 64), "unet": (8, 64, 96, 160),
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
     "residual": (16, 64, 96, 160), "growing": (8, 32, 64, 96), "style": (8, 32, 64, 96),
+    "translator": (16, 64, 128, 256), "patches": (8, 32, 48, 64),
 }  # fmt: skip
 """Of each kind, at each of `SIZES`; "layers" names its own."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
     "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings, "growing": GrowingSettings, "style": StyleSettings,
+    "translator": TranslatorSettings, "patches": PatchSettings,
 }  # fmt: skip
 
 
@@ -84,6 +87,8 @@ def _default_kind(net: Net) -> str:
         return "transformer"
     if not (spatial(net.input) or spatial(net.output)):
         return "mlp"
+    if net.role == "translator":
+        return "translator"
     if net.role in ("encoder", "decoder") and _alike(net.input, net.output):
         return "grid"
     return "unet" if net.role == "denoiser" else "conv"
@@ -117,6 +122,10 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return UNet(given, channels, conditions, settings)
         case "conv", "critic", Array() as given, _ if spatial(given):
             return Critic(given, conditions, settings)
+        case "patches", "critic", Array() as given, _ if spatial(given) and not conditions:
+            return PatchCritic(given, settings)
+        case "translator", "translator", Array() as given, output if spatial(given):
+            return Translator(given, output, conditions, settings)
         case "grid", "encoder" | "decoder", Array() as given, Array() as output if _alike(given, output):
             return (GridEncoder if net.role == "encoder" else GridDecoder)(given, output, conditions, settings)
         case "growing" | "style", "critic", Array(shape=(_, _, _)) as given, _:
