@@ -25,7 +25,7 @@ from morelike.data.open import open_source
 from morelike.house.audience import Silent
 from morelike.house.features import judges_net
 from morelike.house.prepare import Prepared, prepare
-from morelike.house.recipe import Recipe
+from morelike.house.recipe import Recipe, parse_value
 from morelike.judges.scores import Classifier
 
 SHOWN, TESTED = 12, 2_000
@@ -67,6 +67,16 @@ def classifier_of(style: str, train: tuple[np.ndarray, np.ndarray], test: tuple[
     return learned[1]
 
 
+def over(net: Translates, x: torch.Tensor, source: int, target: int) -> torch.Tensor:
+    """(N,C,H,W) x carried over from one set to the other, 256 at a time."""
+    found = []
+    with torch.inference_mode():
+        for own in x.split(256):
+            old, new = ({"label": torch.full((len(own), 1), one)} for one in (source, target))
+            found.append(net.translate(own, old, new))
+    return torch.cat(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("style", choices=STYLES)
@@ -79,9 +89,8 @@ def main() -> None:
     train, test = digits(asked.data, "train"), digits(asked.data, "holdout")
     given = {**both_sets(train[0], asked.style, ""), **both_sets(test[0], asked.style, "_test")}
     out = Path(asked.out or f"runs/cycle-{asked.style}")
-    model = morelike.train(
-        given, *asked.pairs, model="cyclegan", out=out, minutes=asked.minutes, threads=asked.threads, judge=False
-    )  # fmt: skip
+    settings = {key: parse_value(value) for key, value in (pair.split("=", 1) for pair in asked.pairs)}
+    model = morelike.train(given, "cyclegan", out=out, minutes=asked.minutes, threads=asked.threads, judge=False, **settings)
     net = model.generator
     assert isinstance(net, Translates)
     print(f"{model.card['run']['steps']:,} steps of {model.card['run']['batch']} in {model.card['run']['seconds']:.0f} s")
@@ -90,11 +99,8 @@ def main() -> None:
     for target, style in ((1, asked.style), (0, "")):
         source = STYLES[asked.style](pictures) if target == 0 else pictures
         x = lift(model.codec.spec, torch.from_numpy(np.asarray(model.codec.encode(source))))
-        old, new = ({"label": torch.full((len(x), 1), one)} for one in (1 - target, target))
-        with torch.inference_mode():
-            parts = [(own, net.translate(own, {"label": old["label"][: len(own)]}, {"label": new["label"][: len(own)]})) for own in x.split(256)]
-            carried = torch.cat([made for _, made in parts])
-            back = torch.cat([net.translate(m, {"label": new["label"][: len(m)]}, {"label": old["label"][: len(m)]}) for _, m in parts])
+        carried = over(net, x, 1 - target, target)
+        back = over(net, carried, target, 1 - target)
         name = classifier_of(style, train, test)
         said = {
             key: np.asarray(name(items))
