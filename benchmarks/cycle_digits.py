@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +23,16 @@ from morelike.core.abilities import Translates
 from morelike.core.spec import lift
 from morelike.data.loader import take
 from morelike.data.open import open_source
+from morelike.data.source import Source
+from morelike.data.split import make_split
 from morelike.house.audience import Silent
 from morelike.house.features import judges_net
 from morelike.house.prepare import Prepared, prepare
 from morelike.house.recipe import Recipe, parse_value
 from morelike.judges.scores import Classifier
 
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Pictures (N,H,W,1) and their digits (N,)."""
 SHOWN, TESTED = 12, 2_000
 
 
@@ -42,11 +47,10 @@ def outlined(x: np.ndarray) -> np.ndarray:
 STYLES = {"rotated": lambda x: np.ascontiguousarray(np.rot90(x, axes=(1, 2))), "inverted": lambda x: 255 - x, "outline": outlined}
 
 
-def digits(data: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """(x (N,H,W,1) uint8, digit (N,)) of an official part."""
-    source = open_source(data)
-    rows = (source.split or {})[part]
-    return np.asarray(take(source.items, rows)).reshape(len(rows), 28, 28, 1), source.columns["label"].values[rows]
+def digits(source: Source, rows: np.ndarray) -> Labelled:
+    """(x (N,H,W,1) uint8, digit (N,)) of some pictures."""
+    x = np.stack([np.asarray(item) for item in take(source.items, rows)])
+    return x.reshape(*x.shape[:3], 1), source.columns["label"].values[rows]
 
 
 def both_sets(x: np.ndarray, style: str, prefix: str) -> dict[str, np.ndarray]:
@@ -56,11 +60,11 @@ def both_sets(x: np.ndarray, style: str, prefix: str) -> dict[str, np.ndarray]:
     return {f"x{prefix}": found, f"label{prefix}": (np.arange(len(x)) >= half).astype(np.int64)}
 
 
-def classifier_of(style: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> Classifier:
+def classifier_of(style: str, codec: dict[str, Any], train: Labelled, test: Labelled) -> Classifier:
     """A net that learnt real digits in a style; "" is as they are."""
     change = STYLES.get(style, lambda x: x)
     given = {"x": change(train[0]), "label": train[1], "x_test": change(test[0]), "label_test": test[1]}
-    prepared: Prepared = prepare(Recipe(data="memory"), given)
+    prepared: Prepared = prepare(Recipe(data="memory", codec=codec), given)
     learned = judges_net(prepared, Silent())
     assert learned is not None
     assert learned[1] is not None
@@ -85,11 +89,14 @@ def main() -> None:
     parser.add_argument("--out")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("pairs", nargs="*")
-    asked = parser.parse_args()
-    train, test = digits(asked.data, "train"), digits(asked.data, "holdout")
+    asked = parser.parse_intermixed_args()
+    source = open_source(asked.data)
+    parts = make_split(source, 0)
+    train, test = digits(source, parts.train), digits(source, parts.holdout)
     given = {**both_sets(train[0], asked.style, ""), **both_sets(test[0], asked.style, "_test")}
     out = Path(asked.out or f"runs/cycle-{asked.style}")
     settings = {key: parse_value(value) for key, value in (pair.split("=", 1) for pair in asked.pairs)}
+    codec = {key.removeprefix("codec."): value for key, value in settings.items() if key.startswith("codec.")}
     model = morelike.train(given, "cyclegan", out=out, minutes=asked.minutes, threads=asked.threads, judge=False, **settings)
     net = model.generator
     assert isinstance(net, Translates)
@@ -97,16 +104,16 @@ def main() -> None:
     pictures, labels = test[0][:TESTED], test[1][:TESTED]
     rows = []
     for target, style in ((1, asked.style), (0, "")):
-        source = STYLES[asked.style](pictures) if target == 0 else pictures
-        x = lift(model.codec.spec, torch.from_numpy(np.asarray(model.codec.encode(source))))
+        own = STYLES[asked.style](pictures) if target == 0 else pictures
+        x = lift(model.codec.spec, torch.from_numpy(np.asarray(model.codec.encode(own))))
         carried = over(net, x, 1 - target, target)
         back = over(net, carried, target, 1 - target)
-        name = classifier_of(style, train, test)
+        name = classifier_of(style, codec, train, test)
         said = {
             key: np.asarray(name(items))
             for key, items in {
                 "carried over": model.codec.decode(carried.numpy()), "real": STYLES[style](pictures) if style else pictures,
-                "as they are": source,
+                "as they are": own,
             }.items()
         }
         kept = {key: float((found == labels).mean()) for key, found in said.items()}

@@ -108,9 +108,8 @@ def restore(model: Model, words: Words, n: int, gap_length: int | None, as_json:
         audience.say("nats per id: " + ", ".join(f"{value:.3f}" for value in means))
 
 
-def translate(folder: str, words: Words, out: str | None, as_json: bool, audience: RichAudience) -> None:
+def translate(model: Model, words: Words, out: str | None, as_json: bool, audience: RichAudience) -> None:
     """Translates a text, or a file line by line."""
-    model = opened(folder, words.device)
     wish = words.wish(model)
     place = None if out is None else writing.file_for(out)
     if words.text is None and words.file is None:

@@ -109,11 +109,18 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
 def translate(  # noqa: PLR0913  # typer reads the options from the signature
     *,
     model: ModelPath,
-    text: Text = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT|PATH] [KEY=VALUE]...", help="a text, then dials; or a picture or folder", show_default=False),
+    ] = None,
     file: Annotated[
         str | None, typer.Option("--file", metavar="FILE", help="translate a file line by line; - is standard input", show_default=False)
     ] = None,
-    out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="write the lines to a file", show_default=False)] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="PATH", help="write lines to a file, pictures to a folder", show_default=False)
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="SET", help="the set that pictures go to: B", show_default=False)] = None,
+    given: Annotated[str | None, typer.Option("--from", metavar="SET", help="the set that they are of", show_default=False)] = None,
     where: Where = None,
     seed: Seed = 0,
     constraint: Constraint = None,
@@ -122,12 +129,19 @@ def translate(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the text that goes with a text, for models of pairs: by beam search (dial beam=4)."""
-    from . import tasking
+    """Write the text that goes with a text, for models of pairs: by beam search (dial beam=4); or carry pictures over to another set."""
+    from ..core.abilities import Translates
+    from . import carrying, tasking
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, stop=stop or (), device=device)
-    tasking.translate(model, words, out, as_json, RichAudience(quiet))
+    opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    if isinstance(opened.package.model, Translates):
+        tasking.none_of({"--where": where, "--constraint": constraint, "--stop": stop, "a dial": words.dials}, "is for texts")
+        carrying.translate(opened, file or words.text, (given, to), out, as_json, audience)
+    else:
+        tasking.none_of({"--to": to, "--from": given}, "is for models that go between two sets of pictures")
+        tasking.translate(opened, words, out, as_json, audience)
 
 
 @app.command()

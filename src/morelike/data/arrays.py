@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ..core.errors import BadInput
+from . import two_sets
 from .columns import SPLITS, column, is_official, split_indices, split_word
 from .files import Files, guarded
 from .pictures import check_pictures
@@ -114,7 +115,7 @@ def known_role(key: str) -> bool:
 def from_mapping(name: str, arrays: Mapping[str, Any], kind: str | None = None) -> Source:
     """A source from named arrays: x, labels, train and test parts, class names, further columns. Raises BadInput."""
     parts: dict[str | None, dict[str, np.ndarray]] = {}
-    for key, value in arrays.items():
+    for key, value in two_sets.by_arrays(arrays).items():
         split, base = role(str(key))
         parts.setdefault(split, {})[base] = np.asarray(value)
     shared = parts.get(None, {})

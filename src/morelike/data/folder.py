@@ -1,4 +1,5 @@
-"""Folders of pictures (or zips of them): sub-folders are classes, train/val/test an official split, a table beside them may hold both."""
+"""Folders of pictures (or zips of them): sub-folders are classes, train/val/test an official split, trainA and trainB
+two sets, a table beside them may hold classes and split."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import UnknownName
+from . import two_sets
 from .beside import SUFFIXES as TABLES
 from .beside import PictureTable, asked_column, columns_of, named, read_tables, stray_notes
 from .columns import category_column, is_official, natural, split_indices, split_word
@@ -127,6 +129,8 @@ def _by_folders(names: Sequence[str]) -> tuple[list[str | None], list[str] | Non
     """(split word an item, class name an item or None, notes) from the folders that the files lie in."""
     folders = [PurePosixPath(name).parts[:-1] for name in names]
     notes: list[str] = []
+    if (sets := two_sets.by_folders(folders)) is not None:
+        return sets[0], sets[1], [sets[2]]
     common = 0
     while all(len(parts) > common for parts in folders) and len({parts[common] for parts in folders}) == 1:
         common += 1

@@ -16,7 +16,7 @@ from .package import Package
 NEEDS = {
     "extend": (("continues",),),
     "restore": (("infills",), ("continues",)),
-    "translate": (("continues",),),
+    "translate": (("continues",), ("translates",)),
     "explain": (("continues",),),
     "restyle": (("encodes",), ("infills",), ("continues",)),
     "interpolate": (("encodes",), ("prior",)),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core import registry
-from ..core.abilities import Density
+from ..core.abilities import Density, Translates
 from ..core.contract import Codec, Trainable
 from ..core.noise import Noise
 from ..core.spec import Tokens, elements, lift, lift_all, sequential, spatial
@@ -197,24 +197,31 @@ def smallest(data: Prepared) -> dict[str, int]:
 
 class Validation:
     """The score that training watches on validation data, lower is better: nats where the model has a likelihood, else the
-    unbiased kernel distance of 500 samples (200 sequences) on raw features. Remembers the last samples for the stages of the report."""
+    unbiased kernel distance of 500 samples (200 sequences) on raw features; of a model that `Translates` the mean over its sets, for
+    both together look right to one that changes nothing. Remembers the last samples for the stages of the report."""
 
     def __init__(self, package: Package, data: Prepared, precision: str) -> None:
         self.codec, self.precision, self.seed = package.codec, precision, package.recipe.seed + 2
         most = 200 if sequential(data.codec.spec) else 500
         n = min(500, len(data.validation))
-        self.x = torch.from_numpy(np.array(data.validation.x[:n]))
-        self.condition = {name: torch.from_numpy(data.validation.condition[name][:n]) for name in package.conditions}
+        judged = np.arange(n) if isinstance(package.model, Density) else _spread(len(data.validation), n)
+        self.x = torch.from_numpy(np.array(data.validation.x[judged]))
+        self.condition = {name: torch.from_numpy(data.validation.condition[name][judged]) for name in package.conditions}
         self.draws, self.slack = 0, 0.0
         if isinstance(package.model, Density):
             return
-        items = raw_of(data.codec, data.validation.x[:n])
-        reference = raw_of(data.codec, data.train.x[:4096])
+        known = _spread(len(data.train), min(4096, len(data.train)))
+        items, reference = raw_of(data.codec, data.validation.x[judged]), raw_of(data.codec, data.train.x[known])
         self.features = raw_features(data.codec, reference)
         self.mean, self.scale = unit_scale(self.features(reference))
         self.draws = most if n >= most else max(n, min(most, 4 * n))
         self.real = self._scaled(items)
-        self.slack = self._noise(self._scaled(reference))
+        told = data.label if isinstance(package.model, Translates) else None
+        self.sets, sets = (
+            np.zeros(len(rows), np.int64) if told is None else part.condition[told][rows, 0]
+            for rows, part in ((judged, data.validation), (known, data.train))
+        )
+        self.slack = self._noise(self._scaled(reference), sets)
 
     def __call__(self, model: Trainable) -> float:
         if isinstance(model, Density):
@@ -222,7 +229,12 @@ class Validation:
         rows = torch.arange(self.draws) % len(self.x)
         condition = {name: value[rows] for name, value in self.condition.items()}
         x = draw(model, self.draws, condition, seed=self.seed, precision=self.precision)
-        return kernel_distance_unbiased(self._scaled(raw_of(self.codec, x.numpy())), self.real)
+        return self._distance(self._scaled(raw_of(self.codec, x.numpy())), self.sets[rows.numpy()])
+
+    def _distance(self, made: np.ndarray, sets: np.ndarray) -> float:
+        """Mean over the sets of the unbiased kernel distance between scaled features made for one and its real items."""
+        pairs = [(made[sets == one], self.real[self.sets == one]) for one in np.unique(self.sets)]
+        return float(np.mean([kernel_distance_unbiased(*pair) for pair in pairs if min(map(len, pair)) > 1]))
 
     def _log_prob(self, model: Density) -> Tensor:
         """(n,) nats of the validation items; sequences go 64 at a time, for each of their places has a whole vocabulary of logits."""
@@ -237,10 +249,15 @@ class Validation:
                 parts.append(model.log_prob(lift(spec, self.x[rows].to(device)), own, noise=noise[rows]))
         return torch.cat(parts)
 
-    def _noise(self, reference: np.ndarray) -> float:
+    def _noise(self, reference: np.ndarray, sets: np.ndarray) -> float:
         """Two standard deviations of the kernel distance between the validation items and as many real ones as are drawn."""
         picks = np.random.Generator(np.random.PCG64(self.seed)).integers(len(reference), size=(16, self.draws))
-        return 2 * float(np.std([kernel_distance_unbiased(reference[rows], self.real) for rows in picks]))
+        return 2 * float(np.std([self._distance(reference[rows], sets[rows]) for rows in picks]))
 
     def _scaled(self, items: np.ndarray) -> np.ndarray:
         return (self.features(items) - self.mean) / self.scale
+
+
+def _spread(size: int, count: int) -> np.ndarray:
+    """(count,) of 0..size-1, spread evenly: items often lie class by class."""
+    return np.arange(count) * size // count

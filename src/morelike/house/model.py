@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..core.abilities import Translates
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused, UnknownName
 from ..data.table import TableCodec
@@ -22,6 +23,7 @@ from . import (
     augmenting,
     bayes,
     between,
+    carrying,
     detecting,
     imputing,
     judging,
@@ -174,10 +176,21 @@ class Model:
         return imputing.restore(self.package, rows, n, best=best, seed=seed, dials=dials, audience=audience or Silent())
 
     def translate(
-        self, lines: str | Sequence[str], *, where: Mapping[str, Any] | None = None, seed: int = 0, constraint: str | None = None,
-        stop: Sequence[str] = (), **dials: Any,
+        self, lines: Any, *, to: str | None = None, from_: str | None = None, where: Mapping[str, Any] | None = None, seed: int = 0,
+        constraint: str | None = None, stop: Sequence[str] = (), **dials: Any,
     ) -> Any:  # fmt: skip
-        """A translation of a text, or of each of a list of texts: beam search of width 4 (dial `beam`). An empty one stays empty."""
+        """A translation of a text, or of each of a list of texts: beam search of width 4 (dial `beam`). An empty one stays empty.
+
+        Of a model that goes between two sets: raw items (N,*) carried over to the set `to`, from an array, a list of arrays or paths, or
+        the path of a picture or a folder; `from_`, the other set, may be said instead.
+        """
+        if isinstance(self.package.model, Translates):
+            if where or constraint or stop or dials:
+                raise BadInput("a model that goes between two sets takes items and where they are to go, and nothing else")
+            way = carrying.way_of(self.package, to, from_)
+            return carrying.carry(self.package, carrying.items_of(self.codec, lines), way)
+        if to is not None or from_ is not None:
+            raise BadInput("--to and --from are for models that go between two sets, such as cyclegan")
         wish = texts.Wish(where or {}, seed, constraint, stop, dials)
         found, _ = texts.translate(self.package, [lines] if isinstance(lines, str) else lines, wish)
         return found[0] if isinstance(lines, str) else found

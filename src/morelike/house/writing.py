@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,12 +225,23 @@ def _npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _folder(folder: Path, items: Any, codec: Codec, words: Mapping[str, Sequence[str]]) -> None:
     """00000.png and on; 00000-CLASS.png where there are conditions."""
-    folder.mkdir()
     digits = max(5, len(str(len(items) - 1)))
+    names = ["-".join([f"{number:0{digits}d}", *(many[number] for many in words.values())]) for number in range(len(items))]
+    write_pictures(folder, ((f"{name}.png", item) for name, item in zip(names, items, strict=True)), codec)
+
+
+def write_pictures(folder: Path, named: Iterable[tuple[str, Any]], codec: Codec) -> None:
+    """Makes a folder of PNGs: (name, perhaps with folders of its own; raw item (H,W,C)) each."""
+    folder.mkdir()
+    for name, item in named:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_picture(folder / name, item, codec)
+
+
+def write_picture(path: Path, item: Any, codec: Codec) -> None:
+    """Writes a raw item (H,W,C) as a PNG."""
     low, high = float(getattr(codec, "low", 0.0)), float(getattr(codec, "high", 1.0))
-    for number, item in enumerate(items):
-        file = "-".join([f"{number:0{digits}d}", *(many[number] for many in words.values())])
-        _png(np.asarray(item), low, high).save(folder / f"{file}.png", format="PNG")
+    _png(np.asarray(item), low, high).save(path, format="PNG")
 
 
 def _plain(name: str) -> str:
