@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,17 @@ from morelike.core.contract import Batch, Player
 from morelike.core.errors import BadInput, Refused, UnknownName
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Conditions, class_label
+from morelike.data.image import ImageCodec
 from morelike.data.open import open_source
 from morelike.families.cyclegan import CycleGAN
 from morelike.house.build import build
 from morelike.house.judging import Validation
+from morelike.house.model import Model
 from morelike.house.package import Package
 from morelike.house.prepare import prepare
 from morelike.house.recipe import Recipe
+from morelike.judges.carried import Carried, carried_rules, carried_scores
+from morelike.judges.extractor import raw_vectors
 from morelike.training.loop import Trainer
 from morelike.training.plan import Plan
 
@@ -115,7 +121,7 @@ def test_translators_move_towards_what_is_taken_for_real() -> None:
     model, batch = made(POINT, cycle=0, identity=0), batch_of([0] * 64, POINT)
     _, translators = players_of(model)
     model.nets["critic-of-1"] = Judge(1.0)
-    before = model.carry(1, batch.data).mean()
+    before = model.carry(1, batch.data).detach().mean()
     for _ in range(5):
         model.zero_grad()
         translators.loss(batch)["loss"].mean().backward()  # type: ignore[no-untyped-call]
@@ -207,7 +213,7 @@ def test_points_of_two_sets_find_each_other() -> None:
         def ends_pass(self, step: int) -> bool:
             return False
 
-    model = Trainer(made(POINT), Points(), Plan(steps=300, batch=32)).run()
+    model = Trainer(made(POINT), Points(), Plan(steps=250, batch=32)).run()
     assert isinstance(model, CycleGAN)
     low = x[sets[:, 0] == 0]
     with torch.no_grad():
@@ -334,6 +340,43 @@ def test_validation_sees_that_nothing_was_changed(tmp_path: Path) -> None:
     assert unchanged > 10 * max(watched.slack, 1e-6)
 
 
+# judging
+
+
+def carried(made_b: float, back: float) -> Carried:
+    """Flat items (n,4): set A lies around 0, B around 10; A carried over lies around `made_b`, and comes back `back` too high."""
+    draw = np.random.default_rng(0)
+    a, b, more_a, more_b = (draw.normal(centre, 1.0, (60, 4)).astype(np.float32) for centre in (0, 10, 0, 10))
+    return Carried({"A": more_a, "B": more_b}, {"A": a, "B": b}, {"A": b - 10, "B": a + made_b}, {"A": a + back, "B": b})
+
+
+def test_scores_of_what_is_carried_over() -> None:
+    right, stays = (carried_scores(carried(made, 0.0), raw_vectors(carried(0, 0).training["A"]), 0) for made in (10.0, 0.0))
+    assert set(right.own) == set(carried_rules(carried(0, 0))) == {"kernel-to-A", "kernel-to-B", "way-back-error"}
+    for name in ("kernel-to-A", "kernel-to-B"):
+        ceiling, floor = right.baselines["not carried over"][name], right.more[name]["floor"]
+        assert abs(right.own[name].value - floor) < 0.02 * ceiling
+    assert stays.own["kernel-to-B"].value == pytest.approx(stays.baselines["not carried over"]["kernel-to-B"])
+    assert right.own["way-back-error"].value == 0
+    assert right.baselines["another item"]["way-back-error"] > 0.03
+
+
+def test_the_way_back_is_in_shares_of_the_range() -> None:
+    told = carried(10.0, 3.0)
+    span = max(float(told.training["B"].max()), 0) - min(float(told.training["A"].min()), 0)
+    found = carried_scores(told, raw_vectors(told.training["A"]), 0).own["way-back-error"]
+    assert found.value == pytest.approx(3.0 / span / 2, rel=1e-5)
+    assert found.low is not None
+    assert found.low < found.value
+
+
+def test_too_few_to_judge_is_said() -> None:
+    told = carried(10.0, 0.0)
+    few = replace(told, real={"A": told.real["A"][:5], "B": told.real["B"]})
+    with pytest.raises(Refused, match="at least 20 held-out items of each set, has 5"):
+        carried_scores(few, raw_vectors(told.training["A"]), 0)
+
+
 # from files to files
 
 
@@ -346,6 +389,7 @@ def run(cache: Path, morelike_cli: Runner, tmp_path_factory: pytest.TempPathFact
         "train", folder / "data", "--model", "cyclegan", "--size", "xs", "--steps", 4, "batch=8", "--out", folder / "run", "--no-judge",
     )  # fmt: skip
     assert ended.code == 0, ended.err
+    (folder / "empty").mkdir()
     return folder / "run"
 
 
@@ -353,7 +397,7 @@ def test_a_folder_is_carried_over_under_the_same_names(run: Path, morelike_cli: 
     source = run.parent / "data" / "testA"
     ended = morelike_cli("translate", run, source, "--from", "A", "--to", "B", "--out", tmp_path / "made", "--json")
     assert ended.code == 0, ended.err
-    assert ended.json() == {"from": "A", "to": "B", "pictures": 8, "path": str(tmp_path / "made")}
+    assert ended.json == {"from": "A", "to": "B", "pictures": 8, "path": str(tmp_path / "made")}
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == sorted(path.name for path in source.iterdir())
     model = morelike.load(run)
     items = model.translate(str(source), to="B")
@@ -380,7 +424,7 @@ def test_one_picture_is_carried_over(run: Path, morelike_cli: Runner, tmp_path: 
         (("DATA/testA", "--to", "C"), "unknown class 'C'"),
         (("DATA/none", "--to", "A"), "there is no picture or folder"),
         (("--to", "A"), "there is nothing to translate"),
-        (("RUN/training", "--to", "A"), "holds no pictures"),
+        (("EMPTY", "--to", "A"), "holds no pictures"),
         (("RUN/recipe.toml", "--to", "A"), "isn't a picture"),
         (("DATA/testA/0.png", "--to", "A", "--out", "OUT/a.jpg"), "must end in .png"),
         (("DATA/testA", "--to", "B", "--out", "DATA"), "is not empty"),
@@ -390,7 +434,7 @@ def test_one_picture_is_carried_over(run: Path, morelike_cli: Runner, tmp_path: 
 def test_what_can_not_be_carried_over_is_said(
     run: Path, morelike_cli: Runner, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
-    places = {"DATA": run.parent / "data", "RUN": run, "OUT": tmp_path}
+    places = {"DATA": run.parent / "data", "RUN": run, "OUT": tmp_path, "EMPTY": run.parent / "empty"}
     for name, place in places.items():
         words = tuple(word.replace(name, str(place), 1) if word.startswith(name) else word for word in words)
     ended = morelike_cli("translate", run, *words)
@@ -416,23 +460,23 @@ def test_python_says_what_does_not_fit(run: Path) -> None:
         model.translate(np.zeros((1, 8, 8, 1), np.uint8), to="b2")
 
 
-def test_other_models_point_to_those_that_can(trained: Path, morelike_cli: Runner) -> None:
-    ended = morelike_cli("translate", trained, "x.png")
-    assert ended.code == 2
-    assert "cyclegan" in ended.err
+def test_other_models_point_to_those_that_can() -> None:
+    codec = ImageCodec.fit(np.zeros((2, 8, 8, 1), np.uint8))
+    other = Model(Package(build(Recipe(model="dcgan", size="xs"), PICTURE, {}), codec, {}, Recipe(model="dcgan")))
+    with pytest.raises(Refused, match="families that can: cyclegan"):
+        other.translate("x.png")
+    with pytest.raises(BadInput, match="such as cyclegan"):
+        other.translate("x.png", to="B")
 
 
-def test_a_stopped_run_goes_on(run: Path, morelike_cli: Runner) -> None:
-    """More steps than it had: the history and what is kept come from the checkpoint."""
-    import shutil
-
-    copy = Path(shutil.copytree(run, run.parent / "copy"))
+def test_a_stopped_run_is_taken_up_with_all_it_kept(run: Path, morelike_cli: Runner) -> None:
+    """A run that ended after its last step, before its package was written."""
+    copy = Path(shutil.copytree(run, run.parent / "copy", ignore=shutil.ignore_patterns("weights*", "card.json")))
     ended = morelike_cli(
         "train", run.parent / "data", "--model", "cyclegan", "--size", "xs", "--steps", 4, "batch=8", "--out", copy, "--no-judge",
-        "--more", "0.001",
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    assert "taking up the run at step 4" in ended.err
-    kept = morelike.load(copy).generator.memory
-    assert int(kept.seen[1].min()) > 4
-    assert int(kept.keys.isfinite().sum()) > 30
+    assert "taking up the run at step 4 of 4" in ended.err
+    kept, again = (morelike.load(folder).generator.state_dict() for folder in (run, copy))
+    assert all(torch.equal(value, again[name]) for name, value in kept.items())
+    assert int(kept["memory.seen"][1].min()) > 0

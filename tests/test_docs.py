@@ -101,6 +101,9 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         folder = tmp_path / "my-pictures" / ("cat" if number % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / f"{number}.png")
+        sets = tmp_path / "my-sets" / (("train" if number < 24 else "test") + "AB"[number % 2])
+        sets.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(sets / f"{number % 24}.png")
     _my_texts(tmp_path)
     train_words, train_python = training.train, verbs.train
 
@@ -110,7 +113,8 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     def words(recipe: Recipe, wish: training.Wish, audience: Any) -> None:
         family: Any = registry.family(recipe.model or "diffusion").load()
         counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
-        if Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") and not counted and recipe.model != "bayesnet":
+        own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan"
+        if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "table-ar" if recipe.data.endswith(".csv") else "transformer"
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})

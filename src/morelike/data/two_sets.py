@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import BadInput
+from .columns import split_word
 
 SETS = ("A", "B")
 PARTS = {f"{part}{one}": (part, one) for part in ("train", "val", "test") for one in SETS}
@@ -24,10 +25,10 @@ def by_folders(folders: Sequence[Sequence[str]]) -> tuple[list[str | None], list
         return None
     names = [parts[depth] for parts in folders]
     _both(set(names), "pictures")
-    words = [PARTS[name][0] for name in names]
+    words = [split_word(PARTS[name][0]) for name in names]
     counts = {one: sum(PARTS[name] == ("train", one) for name in names) for one in SETS}
     split = f"; the official split is by the folders {', '.join(sorted(set(names)))}" if len(set(words)) > 1 else ""
-    return [*words], [PARTS[name][1] for name in names], f"two sets without pairs, A ({counts['A']:,}) and B ({counts['B']:,}){split}"
+    return words, [PARTS[name][1] for name in names], f"two sets without pairs, A ({counts['A']:,}) and B ({counts['B']:,}){split}"
 
 
 def by_arrays(arrays: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,8 +31,8 @@ class CycleGANSettings:
 
     cycle: float = 10.0
     """Weight of coming back where one came from (Zhu et al. 2017, eq. 2)."""
-    identity: float = 5.0
-    """Weight of leaving alone what is in the right set already (section 5.2)."""
+    identity: float = 0.0
+    """Weight of leaving alone what is in the right set already (section 5.2: 5 for photos and paintings, to keep their colours)."""
     history: int = 50
     """Made examples of the last steps, one a step and set, that the critics are shown in half of the cases (section 4)."""
     keep: int = 1000
@@ -97,10 +97,10 @@ class _Memory(nn.Module):
 class CycleGAN(Generator, Translates):
     """Zhu et al. 2017, arXiv:1703.10593: two translators and two critics; what is carried over and back again is to be what it was.
 
-    Least squares (Mao et al. 2016, arXiv:1611.04076) on patches, L1 for coming back and for leaving alone, and the history of made
-    examples. It has no prior: a sample of a set is an example kept of the other set, carried over.
+    Least squares (Mao et al. 2016, arXiv:1611.04076) on patches, L1 for coming back (and, `identity`, for leaving alone what is there
+    already), and the history of made examples. It has no prior: a sample of a set is an example kept of the other set, carried over.
     Departures: many examples a step, each set weighed as if it were half of them; groups in place of instances are normalised, and the
-    critics not at all; the history takes one example a step and forgets the oldest; the identity loss is on by default.
+    critics not at all; the history takes one example a step and forgets the oldest.
     """
 
     Settings = CycleGANSettings

@@ -22,11 +22,13 @@ from ..data.files import FolderFiles
 from ..data.folder import pictures_in
 from ..data.image import ImageCodec
 from ..data.picture_file import read_image
+from ..judges.carried import Carried
 from .able import generator
 from .package import Package
-from .prepare import as_items
+from .prepare import Prepared, as_items, raw_of
 
 _AT_ONCE = 128
+_JUDGED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +118,37 @@ def carried(
         made = carry(package, [read(file) for _, file in some], way)
         yield from zip((name for name, _ in some), made, strict=True)
         advance(at + len(some))
+
+
+def carried_of(package: Package, data: Prepared) -> Carried | None:
+    """At most 1,000 held-out items of each set, carried over and back; None for a model that doesn't `Translates`."""
+    if not isinstance(package.model, Translates):
+        return None
+    [(label, codec)] = package.conditions.items()
+    assert isinstance(codec, CategoryCodec)
+    training, real = (
+        {name: raw_of(package.codec, part.x[_some(part.condition[label][:, 0] == number)]) for number, name in enumerate(codec.names)}
+        for part in (data.train, data.holdout)
+    )
+    first, second = codec.names
+    if not all(map(len, real.values())):
+        raise BadInput(f"the held-out items are all of one set; both {first} and {second} are needed to judge")
+    there, again = Way(label, first, second), Way(label, second, first)
+    made = {second: carry(package, real[first], there), first: carry(package, real[second], again)}
+    return Carried(training, real, made, {first: carry(package, made[second], again), second: carry(package, made[first], there)})
+
+
+def _some(members: np.ndarray) -> np.ndarray:
+    """The numbers of at most 1,000 members (N,) bool, spread evenly."""
+    rows = np.flatnonzero(members)
+    return rows[np.arange(min(len(rows), _JUDGED)) * len(rows) // max(1, min(len(rows), _JUDGED))]
+
+
+def page(carried: Carried, columns: int) -> tuple[np.ndarray, list[str]]:
+    """(raw items in rows of `columns`, the rows' names): held-out items of each set, carried over, and back."""
+    rows, names = [], []
+    for one, (other,) in ((one, [name for name in carried.real if name != one]) for one in carried.real):
+        for items, name in ((carried.real[one], one), (carried.made[other], f"to {other}"), (carried.back[one], "and back")):
+            rows.append(items[np.arange(columns) % len(items)])
+            names.append(name)
+    return np.concatenate(rows), names

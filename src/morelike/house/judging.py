@@ -33,6 +33,7 @@ from ..training.loop import Trainer
 from ..training.plan import Plan
 from .audience import Audience
 from .build import build
+from .carrying import carried_of
 from .features import FEATURES, judges_net
 from .package import Package
 from .prepare import Feed, Prepared, raw_of
@@ -103,6 +104,7 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
         likelihoods=likelihoods(package, data, baselines) if text else None,
         pairs=pairs_of(package, data, precision) if text else None,
         table=facts,
+        carried=carried_of(package, data),
     )
     result = climb(evidence)
     return Judged(result, verdict(result), evidence, time.perf_counter() - began)

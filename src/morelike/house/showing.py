@@ -20,6 +20,7 @@ from ..judges.report import ClassShare, Cost, DataCard, NearestPair, ReportData,
 from ..judges.report_text import MOST_CARDS, Writing
 from ..training.record import read
 from ..training.watchdog import UNHEALED
+from .carrying import page
 from .package import Package
 from .prepare import Prepared, raw_of
 from .sampling import draw
@@ -158,6 +159,16 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
     }
 
 
+def _carried(package: Package, judged: Judged) -> dict[str, Any]:
+    """The report's held-out pictures carried over and back, and the names of their rows."""
+    carried = judged.evidence.carried
+    if carried is None or package.codec.kind != "image":
+        return {}
+    items, names = page(carried, 10)
+    low, high = _range(package.codec)
+    return {"carried": grid([rgb8(item, low, high) for item in items], 10, gap=1, scale=1), "carried_labels": names}
+
+
 def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: Mapping[str, Any]) -> None:
     """Writes the report to `path`, in the model's folder. `facts`: seconds, steps, batch, peak_memory, threads, precision, device."""
     folder = path.parent
@@ -177,6 +188,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         classes=[ClassShare(**row) for row in result["classes"]],
         classifier_accuracy=result["scores"].get("label-accuracy", {}).get("floor"),
         **_pages(package, data, facts.get("precision", "fp32"), folder),
+        **_carried(package, judged),
         stages=_stages(folder / "training"),
         nearest=_nearest(package.codec, judged),
         curves=[row for row in rows_of if row.get("event") in ("step", "validation")],

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.errors import BadInput, Refused
+from .carried import Carried, carried_rules, carried_scores
 from .copying import CopyScores
 from .extractor import Array, Extractor, Floats
 from .intervals import Measure
@@ -75,6 +76,8 @@ class Evidence:
     """Where the condition is a text: outputs and references."""
     table: TableFacts | None = None
     """For tables: what is known of their columns."""
+    carried: Carried | None = None
+    """For models that go between two sets: held-out items carried over."""
 
 
 def climb(evidence: Evidence) -> dict[str, Any]:
@@ -115,13 +118,15 @@ def climb(evidence: Evidence) -> dict[str, Any]:
 
 
 def _given(evidence: Evidence) -> Iterator[tuple[list[str], Callable[[], Ready]]]:
-    """Scores of texts that need no features: their names and how to measure them."""
-    likelihoods, pairs = evidence.likelihoods, evidence.pairs
+    """Scores that are measured by themselves: their names and how."""
+    likelihoods, pairs, carried = evidence.likelihoods, evidence.pairs, evidence.carried
     if likelihoods is not None:
         yield list(likelihood_rules()), lambda: likelihood_scores(likelihoods, evidence.seed)
     if pairs is not None:
         yield list(OVERLAPS), lambda: overlap_scores(pairs)
         yield list(ROUGES), lambda: rouge_scores(pairs)
+    if carried is not None:
+        yield list(carried_rules(carried)), lambda: carried_scores(carried, evidence.extractors[0], evidence.seed)
 
 
 def _file(ready: Ready, result: dict[str, Any]) -> None:

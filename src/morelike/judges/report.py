@@ -122,6 +122,9 @@ class ReportData:
     generated: Picture | Writings | None = None
     row_labels: Sequence[str] = ()
     """The class of each row of both grids, or () where rows mean nothing."""
+    carried: Picture | None = None
+    """Of a model that goes between two sets: held-out pictures, carried over, and back."""
+    carried_labels: Sequence[str] = ()
     stages: Sequence[Stage] = ()
     nearest: Sequence[NearestPair] = ()
     curves: Sequence[Mapping[str, Any]] = ()
@@ -157,6 +160,9 @@ def render(evidence: ReportData) -> str:
     """The page as one string of HTML."""
     sections = [
         ("pictures", "Side by side", _side_by_side(evidence)),
+        ("carried", "There and back", section(
+            "carried", "There and back", _grid(evidence.carried, evidence.carried_labels, "Held out"),
+            "Pictures that the model never saw: as they are, carried over to the other set, and back.")),
         ("ladder", "The ladder", section(
             "ladder", "The ladder", ladder(evidence.scores, evidence.copiers),
             "Each score stands between real data and the best trivial model that anyone could have used instead. "
