@@ -16,7 +16,7 @@ from .intervals import Measure, around
 from .likelihood import Ready
 from .scores import REFERENCE_ITEMS, FeatureScores, Rule, Shown
 
-WAY_BACK = "way-back-error"
+WAY_BACK = "there-and-back"
 _SMALLEST = 20
 _UNCHANGED, _ANOTHER = "not carried over", "another item"
 
@@ -40,7 +40,7 @@ def carried_rules(carried: Carried) -> dict[str, Rule]:
 
 
 def carried_scores(carried: Carried, extractor: Extractor, seed: int) -> Ready:
-    """`kernel-to-SET` beside real held-out items of the set and those of the other as they are; `way-back-error`: mean absolute
+    """`kernel-to-SET` beside real held-out items of the set and those of the other as they are; `there-and-back`: mean absolute
     difference in shares of the values' range, beside that from another item of the set.
 
     Raises Refused for fewer than 20 held-out items of a set.

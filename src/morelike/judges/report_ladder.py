@@ -52,7 +52,7 @@ WORDINGS = (
     Wording(("frechet",), "Fréchet distance", "How far apart the two sets are in mean and spread of their features.", _FIDELITY),
     Wording(("kernel", "mmd"), "Kernel distance", "How easily the two sets are told apart by their features; about 0 for two real sets.",
             _FIDELITY),
-    Wording(("way",), "There and back", "How far held-out items that are carried over and back end from what they were.", _FIDELITY),
+    Wording(("back",), "There and back", "How far held-out items that are carried over and back end from what they were.", _FIDELITY),
     Wording(("precision",), "Precision", "Share of generated examples that lie among real ones: are they plausible?", _PRECISION, True),
     Wording(("recall",), "Recall", "Share of real examples that lie among generated ones: is the variety covered?", _PRECISION, True),
     Wording(("density",), "Density", "How thickly real examples surround the generated ones; about 1 for real data.", _PRECISION),
