@@ -360,7 +360,7 @@ def test_other_failures_of_the_machine_are_sentences(error: Exception, morelike_
         (("lr=nan",), "lr"),
         (("--model", "dcgan", "latent=-1"), "latent"),
         (("--model", "dcgan", "loss=none"), "loss"),
-        (("--model", "gmm", "components=0"), "components=0"),
+        (("--model", "gmm", "components=0"), "components must be from 1"),
         (("--model", "pca", "rank=-2"), "rank"),
         (("--model", "vae", "latent=-2"), "latent"),
         (("codec.nonsense=3",), "nonsense"),

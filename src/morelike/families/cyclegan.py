@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..core.abilities import Condition, Translates
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, lift, spatial
 from ..maths.reservoir import keep
 from .baseline import storage
@@ -41,9 +41,7 @@ class CycleGANSettings:
     critic_lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        for name, least, most in (("cycle", 0, 1e6), ("identity", 0, 1e6), ("history", 0, 10_000), ("keep", 1, 1_000_000)):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} must be from {least} to {most}, not {getattr(self, name)}")
+        check_ranges(self, cycle=(0, 1e6), identity=(0, 1e6), history=(0, 10_000), keep=(1, 1_000_000))
 
 
 class _Memory(nn.Module):

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..core.abilities import Prior
 from ..core.contract import Batch, Generator, Learner, Optim, Player, Terms
-from ..core.errors import BadInput, UnknownName
+from ..core.errors import UnknownName
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.augment import diff_augment
 from ..maths.penalty import one_centred, zero_centred
@@ -50,13 +51,9 @@ class GameSettings:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise UnknownName("adversarial loss", self.loss, LOSSES)
-        for name in ("r1", "penalty", "drift"):
-            if getattr(self, name) < 0:
-                raise BadInput(f"{name} must be at least 0, not {getattr(self, name)}")
-        if not 0 < self.paying <= 1 or not 0 <= self.augment <= 1:
-            raise BadInput(f"paying and augment are shares, from 0 to 1 and paying above 0, not {self.paying} and {self.augment}")
-        if not self.latent:
-            raise BadInput("latent must be at least 1")
+        check_ranges(
+            self, latent=(1, 1 << 16), r1=(0, 1e6), penalty=(0, 1e6), drift=(0, 1e6), paying=(1e-3, 1), augment=(0, 1)
+        )
 
 
 class PictureGame(Generator, Prior):

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Player, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec
 from ..nets.blocks import crop_to, pad_to
 from ..nets.equal import grids
@@ -32,8 +32,7 @@ class ProgressiveSettings(GameSettings):
 
     def __post_init__(self) -> None:
         GameSettings.__post_init__(self)
-        if not 0 <= self.grown <= 1:
-            raise BadInput(f"grown is a share of the run, from 0 to 1, not {self.grown}")
+        check_ranges(self, grown=(0, 1))
 
 
 class Progressive(PictureGame):

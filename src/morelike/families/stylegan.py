@@ -15,6 +15,7 @@ from ..core.abilities import Condition
 from ..core.contract import Batch, Learner, Net, Player, Terms, all_given
 from ..core.errors import BadInput
 from ..core.noise import Noise
+from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.penalty import path_lengths
 from .picture_game import GameSettings, PictureGame, first_rows, weighted_up
@@ -40,13 +41,7 @@ class StyleGANSettings(GameSettings):
 
     def __post_init__(self) -> None:
         GameSettings.__post_init__(self)
-        if self.path < 0 or not 0 < self.path_paying <= 1 or not 0 <= self.mixing <= 1:
-            raise BadInput(
-                f"path must be at least 0, path_paying a share above 0 and mixing a share, not {self.path}, {self.path_paying} "
-                f"and {self.mixing}"
-            )
-        if not 0 <= self.truncation <= 2:
-            raise BadInput(f"truncation must be from 0 to 2, not {self.truncation}")
+        check_ranges(self, path=(0, 1e6), path_paying=(1e-3, 1), mixing=(0, 1), truncation=(0, 2))
 
 
 class StyleGAN(PictureGame):

@@ -8,7 +8,7 @@ from typing import Any
 from .charts import curve
 from .report_ladder import real
 from .report_parts import Picture, escape, number, picture_tag, section
-from .report_text import cards
+from .report_text import Writings, cards
 
 _MOST_CURVES, _MOST_INCIDENTS = 24, 40
 _INCIDENT_BYTES = 40_000
@@ -66,7 +66,7 @@ def _incident(incident: str | Mapping[str, Any]) -> str:
     return at + escape(what) + (f" → {escape(action)}" if action else "") + pictures
 
 
-def stage_figure(label: str, picture: Picture | tuple[str, ...], most_bytes: int) -> str:
+def stage_figure(label: str, picture: Picture | Writings, most_bytes: int) -> str:
     """Samples at one stage of the training, above or below its label."""
     caption = f"<figcaption>{escape(label)}</figcaption>"
     if isinstance(picture, tuple):

@@ -99,7 +99,7 @@ def _alike(one: Spec, other: Spec) -> bool:
     return spatial(one) and spatial(other) and len(one.shape) == len(other.shape)
 
 
-def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn.Module:  # noqa: PLR0911  # a case a net
+def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn.Module:  # noqa: PLR0911, PLR0912  # a case a net
     match kind, net.role, net.input, net.output:
         case "transformer" | "recurrent", "causal", given, Tokens() as output:
             return (CausalTransformer if kind == "transformer" else CausalRecurrent)(given, output, conditions, settings)

@@ -25,7 +25,7 @@ def seconds_per_step(model: Trainable, data: Data, plan: Plan) -> float:
     Where players have parts of the run, or the model has stages, each part counts by its length.
     """
     torch.set_num_threads(plan.threads)
-    trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000)))
+    trainer = Trainer(model, data, replace(plan, steps=max(plan.steps, 10_000), watch=False))
     edges = sorted({0.0, 1.0, *(edge for player in trainer.players for edge in player.during), *model.stages})
     return sum((end - begin) * _seconds_at(trainer, round(begin * trainer.plan.steps)) for begin, end in pairwise(edges))
 
