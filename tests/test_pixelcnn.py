@@ -129,5 +129,5 @@ def test_real_numbers_are_refused() -> None:
 
 @pytest.mark.parametrize("wish", [{"nets": {"causal": {"depth": 0}}}, {"settings": {"components": 0}}])
 def test_nothing_to_build_from_is_said(wish: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match="at least 1|from 1 to"):
+    with pytest.raises(BadInput, match=r"at least 1|from 1 to"):
         build(Recipe(model="pixelcnn", **wish), Array((1, 4, 4), 2 / 255), {})
