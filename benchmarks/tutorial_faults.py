@@ -21,8 +21,11 @@ from torch import Tensor, nn
 from morelike.data.drawing import write_png
 from morelike.data.open import open_source
 from morelike.maths.distance import frechet_distance, moments
+from morelike.maths.penalty import zero_centred
 
 LATENT, BATCH, SHOWN = 32, 64, 16
+R1 = 1.0
+"""Weight of the critic's squared gradient at real digits, for all rows: without it even the mended game keeps a few modes only."""
 INK, PALE = (17, 17, 17), (130, 130, 130)
 FAULTS = {
     "": "mended",
@@ -86,7 +89,8 @@ def train(x: Tensor, fault: str, steps: int, seed: int) -> tuple[Tensor, float, 
         given = real if fault == "pictures in" else torch.randn(z.shape, generator=fixed(0)) if fault == "one noise" else z
         if fault != "frozen":
             other.zero_grad()
-            critic_loss(critic, real, generator(given).detach(), fault).backward()  # type: ignore[no-untyped-call]
+            made = generator(given).detach()
+            (critic_loss(critic, real, made, fault) + R1 / 2 * zero_centred(critic, real).mean()).backward()  # type: ignore[no-untyped-call]
             other.step()
         own.zero_grad()
         generator_loss(critic, real, generator(given), fault).backward()  # type: ignore[no-untyped-call]
