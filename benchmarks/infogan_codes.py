@@ -95,7 +95,7 @@ def main() -> None:
     gap = torch.ones(blocks[0].shape[0], 8)
     sheet = torch.cat([part for block in blocks for part in (block, gap)][:-1], 1)
     grey = ((sheet.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
-    write_png(options.out, np.repeat(grey[..., None], 3, 2))
+    write_png(np.repeat(grey[..., None], 3, 2), options.out)
 
 
 if __name__ == "__main__":
