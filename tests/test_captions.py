@@ -118,7 +118,37 @@ def test_columns_that_nobody_asked_for_are_named_and_leave_the_fingerprint(pictu
     assert "more columns lie beside the pictures: caption, weight (--condition NAME learns one as a condition)" in plain.notes
 
 
+def test_a_spreadsheet_may_separate_by_semicolons(pictures: Path) -> None:
+    rows = "\n".join(";".join(row) for row in full())
+    (pictures / "captions.csv").write_text(rows.replace(", ", " "), encoding="utf-8")
+    source = open_source(pictures, condition="caption,kind")
+    assert source.columns["caption"].values[3] == caption(3).replace(", ", " ")
+    assert source.columns["kind"].kind == "category"
+
+
+def test_captions_of_which_few_differ_are_captions(pictures: Path) -> None:
+    header, *rows = full()
+    table(pictures / "captions.csv", [header, *([row[0], ("a red one", "a blue one")[n % 2], *row[2:]] for n, row in enumerate(rows))])
+    assert "caption" not in open_source(pictures).columns
+    assert open_source(pictures, condition="caption").columns["caption"].kind != "category"
+
+
 # what is wrong with a table
+
+
+@pytest.mark.parametrize(
+    ("file", "held"),
+    [
+        ("captions.jsonl", b'{"file": "0.png", "caption": "one"}\n{"file": "1.png", "capt'),
+        ("captions.jsonl", b'{"file": "0.png", "caption": "one"}\n["1.png", "two"]'),
+        ("captions.csv", "file,caption\n0.png,un carr\u00e9".encode("latin-1")),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named_where_its_column_is_asked_for(pictures: Path, file: str, held: bytes) -> None:
+    (pictures / file).write_bytes(held)
+    with pytest.raises(BadInput, match=rf"no table .* has a column 'caption', but {file} isn't .* in UTF-8"):
+        open_source(pictures, condition="caption")
+    assert any(file in note for note in open_source(pictures).notes)
 
 
 def edited(change: Callable[[list[list[str]]], Any]) -> list[list[str]]:

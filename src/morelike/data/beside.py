@@ -118,7 +118,7 @@ def _rows(files: Files, path: str, notes: list[str]) -> list[Row]:
     kind = "JSON lines" if path.lower().endswith(".jsonl") else "TSV" if path.lower().endswith(".tsv") else "CSV"
     try:
         text = files.read(path).decode("utf-8-sig")
-        read = _json_lines(text) if kind == "JSON lines" else _separated(text, "\t" if kind == "TSV" else ",")
+        read = _json_lines(text) if kind == "JSON lines" else _separated(text, "\t" if kind == "TSV" else _comma(text))
     except (UnicodeDecodeError, ValueError, RecursionError, csv.Error) as error:
         notes.append(f"{path} isn't {kind} in UTF-8 and was left alone ({error})")
         return []
@@ -127,6 +127,12 @@ def _rows(files: Files, path: str, notes: list[str]) -> list[Row]:
         return []
     rest = [(line, values.get(key, ""), {name: value for name, value in values.items() if name != key}) for line, values in read]
     return [Row(f"{path}, line {line}", file.replace("\\", "/"), values) for line, file, values in rest]
+
+
+def _comma(text: str) -> str:
+    """What separates the fields of a CSV: a semicolon where its header has no comma, as spreadsheets of many languages write it."""
+    header = text.partition("\n")[0]
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _separated(text: str, delimiter: str) -> list[tuple[int, dict[str, str]]]:
@@ -161,12 +167,12 @@ def _word(value: Any) -> str:
 
 
 def columns_of(table: PictureTable) -> dict[str, Column]:
-    """The fields that hold one of few values for every picture; a label's field is called "label"."""
+    """The fields, captions aside, that hold one of few values for every picture; a label's field is called "label"."""
     count, columns = len(table.rows), {}
     for name in table.fields if table.whole else ():
         values = table.values(name)
         label, distinct = name in _LABEL_FIELDS, len(set(values))
-        if name == "split" or name in table.clashes or not all(values) or distinct < 2 or (not label and distinct > few(count)):
+        if name == "split" or name in (*_CAPTION_FIELDS, *table.clashes) or not all(values) or distinct < 2 or (not label and distinct > few(count)):
             continue
         if distinct > count // 2 and count > 20:
             values_are = f"the column {name!r} has {distinct:,} different values for {count:,} pictures"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from ..core.errors import UnknownName
+from ..core.errors import BadInput, UnknownName
 from . import two_sets
 from .beside import SUFFIXES as TABLES
 from .beside import PictureTable, asked_column, columns_of, named, read_tables, stray_notes
@@ -97,6 +97,10 @@ def _tables(
         folder = files.where.parent
         near = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLES and path.is_file())
         tables += read_tables([FolderFiles(folder, near)], pictures, notes)
+        known |= {named(field) for table in tables for field in table.fields}
+    absent = [name for name in condition if name not in known | {"label"}]
+    if absent and notes:
+        raise BadInput(f"no table beside the pictures has a column {absent[0]!r}, but {'; '.join(notes)}")
     for table in tables:
         notes += stray_notes(table)
         there = sum(row is not None for row in table.rows)
