@@ -172,7 +172,8 @@ def columns_of(table: PictureTable) -> dict[str, Column]:
     for name in table.fields if table.whole else ():
         values = table.values(name)
         label, distinct = name in _LABEL_FIELDS, len(set(values))
-        if name == "split" or name in (*_CAPTION_FIELDS, *table.clashes) or not all(values) or distinct < 2 or (not label and distinct > few(count)):
+        left_out = name == "split" or name in _CAPTION_FIELDS or name in table.clashes
+        if left_out or not all(values) or distinct < 2 or (not label and distinct > few(count)):
             continue
         if distinct > count // 2 and count > 20:
             values_are = f"the column {name!r} has {distinct:,} different values for {count:,} pictures"
