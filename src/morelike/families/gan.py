@@ -24,10 +24,8 @@ from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.augment import diff_augment
 from ..maths.penalty import one_centred, zero_centred
 from .labels import classes_of, count_classes, refuses_conditions
-from .one_pass import OnePass, stronger
+from .one_pass import MOST_GRADIENT, OnePass, stronger
 
-_MOST_GRADIENT = 10.0
-"""Largest norm of a gradient: sound games stay below; without it one bad batch threw a critic far off (three channels of 28 x 28)."""
 _WATCHED = 64
 """Real examples a step on which the critic's overfitting is read."""
 _MOST_AUGMENTED = 0.8
@@ -176,7 +174,7 @@ class GAN(OnePass):
 
     def players(self) -> list[Player | Learner]:
         own = self.settings
-        optim = Optim("adam", lr=own.lr, betas=(0.5, 0.99), schedule="cosine", clip=_MOST_GRADIENT)
+        optim = Optim("adam", lr=own.lr, betas=(0.5, 0.99), schedule="cosine", clip=MOST_GRADIENT)
         quick = replace(optim, lr=own.critic_lr)
         critic = [*self.nets["critic"].parameters(), *(self.names.parameters() if self.names is not None else ())]
         compares = self.adversarial.relative or own.matching > 0

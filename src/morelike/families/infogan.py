@@ -21,7 +21,7 @@ from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.penalty import zero_centred
 from .gan import LOSSES
-from .one_pass import OnePass, stronger
+from .one_pass import MOST_GRADIENT, OnePass, stronger
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class InfoGAN(OnePass):
         return {"critic": Net("critic", spec, Array((1,))), "generator": Net("decoder", Array((_latent(settings),)), spec)}
 
     def players(self) -> list[Player | Learner]:
-        optim = Optim("adam", lr=self.settings.lr, betas=(0.5, 0.99), clip=10.0)
+        optim = Optim("adam", lr=self.settings.lr, betas=(0.5, 0.99), clip=MOST_GRADIENT)
         critic = [*self.nets["critic"].parameters(), *self.reader.parameters()]
         return [
             Player("critic", critic, self._critic_loss, optim=replace(optim, lr=self.settings.critic_lr)),

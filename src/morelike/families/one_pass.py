@@ -13,6 +13,9 @@ from ..core.contract import Generator, Remedy, all_given
 from ..core.noise import Noise
 from ..core.spec import Array, Conditions, Spec
 
+MOST_GRADIENT = 10.0
+"""Largest norm of a gradient: sound games stay below; without it one bad batch threw a critic far off (three channels of 28 x 28)."""
+
 
 class OnePass(Generator, Prior):
     """A net "generator" from a latent to x. Where x is quantised, a hyperbolic tangent keeps it in [-1, 1]."""
