@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +16,13 @@ from morelike.core.contract import Batch, Player
 from morelike.core.errors import BadInput
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Conditions, class_label
+from morelike.data.image import ImageCodec
 from morelike.data.loader import Dataset, Order
 from morelike.families.ebgan import critic_loss
 from morelike.families.gan import LOSSES, packed, with_deviation
 from morelike.families.infogan import categorical_information, continuous_information
 from morelike.house.build import build
+from morelike.house.package import Package, load, save
 from morelike.house.prepare import Feed
 from morelike.house.recipe import Recipe
 from morelike.maths.penalty import one_centred, pulling_away, zero_centred
@@ -335,3 +339,34 @@ def test_every_line_names_a_paper_that_can_be_found() -> None:
     lines = [line for line in registry.FAMILIES.values() if line.target.split(":")[0].endswith(("families.gan", "infogan", "ebgan"))]
     assert {"gan", "dcgan", "cgan", "lsgan", "hinge", "wgan", "wgan-gp", "r3gan", "infogan", "ebgan"} <= {line.name for line in lines}
     assert all("arXiv:" in line.paper for line in lines)
+
+
+@pytest.mark.parametrize("sizes", [(28, 28), (33, 17)])
+def test_games_of_larger_pictures_work_on_blocks_of_pixels(sizes: tuple[int, int]) -> None:
+    spec = Array((3, *sizes), 2 / 255)
+    model = made("dcgan", spec)
+    critic, generator = model.nets["critic"], model.nets["generator"]
+    assert (critic.patch, generator.patch) == (2, 2)
+    assert critic.features[0].in_channels == 12
+    picture = model.sample(noise=Noise(0, 2))
+    assert picture.shape == (2, *spec.shape)
+    assert made("dcgan").nets["critic"].patch == 1
+    # every pixel is heard, those at the cropped edge too
+    picture = picture.detach().requires_grad_(True)
+    critic(picture, {}, {}).sum().backward()
+    assert bool((picture.grad != 0).flatten(2).all(2).all())
+    plain = build(Recipe(model="dcgan", size="xs", nets={"critic": {"kind": "mlp"}}), spec, {})
+    assert not any(isinstance(layer, nn.Conv2d) for layer in plain.nets["critic"].modules())
+
+
+def test_a_model_from_before_blocks_of_pixels_loads_as_it_was(tmp_path: Path) -> None:
+    pixels = torch.randint(0, 256, (4, 20, 20, 1), dtype=torch.uint8).numpy()
+    codec = ImageCodec.fit(pixels)
+    model = build(Recipe(model="dcgan", size="xs", nets={"critic": {"patch": 1}, "generator": {"patch": 1}}), codec.spec, {})
+    save(Package(model.eval(), codec, {}, Recipe(model="dcgan", size="xs")), tmp_path)
+    card = json.loads((tmp_path / "card.json").read_text())
+    for net in card["nets"].values():
+        del net["patch"]
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    found = load(tmp_path).model
+    assert torch.equal(found.sample(noise=Noise(0, 2)), model.sample(noise=Noise(0, 2)))

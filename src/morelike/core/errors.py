@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_SHOWN = 12
+"""Names in one sentence: more are not read."""
 
 
 class MorelikeError(Exception):
@@ -32,3 +35,12 @@ class UnknownName(MorelikeError):
 
 class Refused(MorelikeError):
     """A request that this model or this data can't serve, said in one sentence."""
+
+
+def those_that_can(families: Sequence[str]) -> str:
+    """The end of a refusal, which names families that serve it, the first ones where they are many; empty where there is none."""
+    if not families:
+        return ""
+    more = len(families) - _SHOWN
+    first = ", ".join(families[:_SHOWN]) + (f" and {more} more (morelike models)" if more > 0 else "")
+    return f"; families that can: {first}"

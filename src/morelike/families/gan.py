@@ -24,7 +24,7 @@ from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.augment import diff_augment
 from ..maths.penalty import one_centred, zero_centred
 from .labels import classes_of, count_classes, refuses_conditions
-from .one_pass import MOST_GRADIENT, OnePass, stronger
+from .one_pass import MOST_GRADIENT, OnePass, in_blocks, stronger
 
 _WATCHED = 64
 """Real examples a step on which the critic's overfitting is read."""
@@ -166,7 +166,7 @@ class GAN(OnePass):
     def wants(cls, spec: Spec, conditions: Conditions, settings: GANSettings) -> dict[str, Net]:
         first, *rest = spec.shape
         seen = Array((first * settings.pack + settings.deviation, *rest))
-        kind = {"kind": "mlp"} if settings.plain else {}
+        kind = {"kind": "mlp"} if settings.plain else in_blocks(spec)
         return {
             "critic": Net("critic", seen, Array((1,)), kind, told=not settings.auxiliary),
             "generator": Net("decoder", Array((settings.latent,)), spec, kind),

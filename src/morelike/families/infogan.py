@@ -21,7 +21,7 @@ from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements, spatial
 from ..maths.penalty import zero_centred
 from .gan import LOSSES
-from .one_pass import MOST_GRADIENT, OnePass, stronger
+from .one_pass import MOST_GRADIENT, OnePass, in_blocks, stronger
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ class InfoGAN(OnePass):
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: InfoGANSettings) -> dict[str, Net]:
-        return {"critic": Net("critic", spec, Array((1,))), "generator": Net("decoder", Array((_latent(settings),)), spec)}
+        latent, kind = Array((_latent(settings),)), in_blocks(spec)
+        return {"critic": Net("critic", spec, Array((1,)), kind), "generator": Net("decoder", latent, spec, kind)}
 
     def players(self) -> list[Player | Learner]:
         optim = Optim("adam", lr=self.settings.lr, betas=(0.5, 0.99), clip=MOST_GRADIENT)

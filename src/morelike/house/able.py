@@ -8,7 +8,7 @@ from typing import get_type_hints
 from ..core import registry
 from ..core.abilities import ABILITIES
 from ..core.contract import Generator
-from ..core.errors import Refused
+from ..core.errors import Refused, those_that_can
 from ..core.spec import Tokens
 from .build import learners
 from .package import Package
@@ -49,7 +49,7 @@ def generator(package: Package, task: str) -> Generator:
     # first of all those that learn just this, then those that learn such data under no condition
     learn = [learners(model.spec, conditions) for conditions in (model.conditions, {})]
     able = next((found for names in learn if (found := [other for other in able if other in names])), able)
-    raise Refused(f"{name} can't {task}; families that can: {', '.join(able)}")
+    raise Refused(f"{name} can't {task}{those_that_can(able)}")
 
 
 def has(family: type, groups: Sequence[Sequence[str]]) -> bool:

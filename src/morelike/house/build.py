@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..core import registry
 from ..core.contract import Generator, Optim, Player, Trainable
-from ..core.errors import BadInput, Refused, UnknownName
+from ..core.errors import BadInput, Refused, UnknownName, those_that_can
 from ..core.settings import build_settings
 from ..core.spec import Conditions, Spec
 from ..nets.build import build as build_net
@@ -34,8 +34,7 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
     why = family.refuses(spec, conditions)
     if why is not None:
         able = [] if custom is not None else learners(spec, conditions)
-        others = f"; families that can: {', '.join(able)}" if able else ""
-        raise Refused(f"{recipe.model} can't learn this: {why}{others}")
+        raise Refused(f"{recipe.model} can't learn this: {why}{those_that_can(able)}")
     if not conditions and custom is None and registry.family(str(recipe.model)).conditional:
         raise Refused(f"{recipe.model} learns what a condition leaves open, and there is none: name one with --condition")
     settings = build_settings(family, {**presets, **recipe.settings})

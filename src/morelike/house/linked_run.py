@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import registry
 from ..core.contract import Trainable
-from ..core.errors import BadInput, Refused
+from ..core.errors import BadInput, Refused, those_that_can
 from ..data.check import understood
 from ..data.source import Source
 from ..data.table import TableCodec
@@ -84,7 +84,7 @@ def _can_be_learnt(recipe: Recipe, custom: type[Trainable] | None) -> None:
     name, task = recipe.model or registry.kind("table").default, "draw children given their parent"
     if not has(custom or registry.family(name).load(), NEEDS[task]):
         able = [other for other in families(NEEDS[task]) if "row" in registry.FAMILIES[other].specs]
-        raise Refused(f"{name} can't {task}; families that can: {', '.join(able)}")
+        raise Refused(f"{name} can't {task}{those_that_can(able)}")
 
 
 def start_fresh(folder: Path) -> None:

@@ -108,7 +108,7 @@ def load(folder: Path, custom: type[Trainable] | None = None) -> Package:
         if not 0 < elements(spec) <= _LARGEST_EXAMPLE:
             raise ValueError(f"examples of the shape {spec.shape}")
         conditions = {name: spec_from_json(values) for name, values in card["conditions"].items()}
-        recipe = recipe.model_copy(update={key: card[key] for key in ("settings", "nets", "optim")})
+        recipe = recipe.model_copy(update={"settings": card["settings"], "nets": _nets(card["nets"]), "optim": card["optim"]})
         codecs = _restore_codecs(card["codecs"], read_tensors(folder / FILES[1]))
         x = codecs.pop("x")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -125,6 +125,11 @@ def load(folder: Path, custom: type[Trainable] | None = None) -> Package:
     pools = {name.removeprefix("pool "): lift(conditions[name.removeprefix("pool ")], values)
              for name, values in kept.items() if name.removeprefix("pool ") in conditions and name.startswith("pool ")}
     return Package(model.eval(), x, labels, recipe, card, pools)
+
+
+def _nets(nets: Mapping[str, Any]) -> dict[str, Any]:
+    """A card's nets; one that doesn't say the `patch` of a conv net is from when there was none."""
+    return {name: {"patch": 1, **net} if net.get("kind") == "conv" else net for name, net in nets.items()}
 
 
 def _add_on(model: Trainable, folder: Path, card: Mapping[str, Any]) -> None:

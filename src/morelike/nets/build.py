@@ -63,7 +63,9 @@ def resolved(net: Net, size: str, overrides: Mapping[str, Any] | None = None) ->
 def _settings(net: Net, size: str, overrides: Mapping[str, Any]) -> tuple[str, Any]:
     if size not in SIZES:
         raise UnknownName("size", size, SIZES)
-    wish = {**net.settings, **overrides}
+    # another kind than the family's own knows nothing of the family's other wishes
+    own = {} if overrides.get("kind", net.settings.get("kind")) != net.settings.get("kind") else net.settings
+    wish = {**own, **overrides}
     kind = wish.pop("kind", None) or _default_kind(net)
     if kind not in _SETTINGS:
         raise UnknownName("kind of net", kind, _SETTINGS)

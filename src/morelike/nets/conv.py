@@ -1,19 +1,20 @@
 """Convolutional encoder, decoder and critic for signals, pictures and videos (rank 1, 2 or 3), in the manner of DCGAN.
 
-Sizes are halved until the longest side is at most 4 and doubled on the way back; any size is cropped from the next multiple.
+Sizes are halved until the longest side is at most 4 and doubled on the way back; any size is cropped from the next multiple. What a
+net of pictures costs, it costs at its finest level: with `patch=2` that level has half the size, and blocks of 2 x 2 pixels as channels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, elements
-from .blocks import CONV, Dropout, conv, crop_to, norm, pad_to
+from .blocks import CONV, Dropout, conv, crop_to, fold, norm, pad_to, unfold
 from .condition import ConditionEncoder
 
 
@@ -25,11 +26,18 @@ class ConvSettings:
     most: int = 8
     norm: bool = True
     dropout: float = 0.0
+    patch: int = 1
+    """Space-to-depth factor (Shi et al. 2016, arXiv:1609.05158): the finest level's grid is so many times smaller."""
 
 
 def levels(sizes: tuple[int, ...]) -> int:
     """How often the longest side is halved to be at most 4."""
     return max(0, math.ceil(math.log2(max(sizes) / 4)))
+
+
+def folded(sizes: Sequence[int], patch: int) -> tuple[int, ...]:
+    """The grid's sizes when blocks of `patch` are channels."""
+    return tuple(-(-size // patch) for size in sizes)
 
 
 def widths(settings: ConvSettings, count: int) -> list[int]:
@@ -43,10 +51,11 @@ class ConvEncoder(nn.Module):
     def __init__(self, spec: Array, output: Spec, conditions: Conditions, settings: ConvSettings) -> None:
         super().__init__()
         channels, *sizes = spec.shape
-        rank, count = len(sizes), levels(tuple(sizes))
-        self.shape, self.multiple = output.shape, 2**count
+        rank, patch = len(sizes), settings.patch
+        count = levels(folded(sizes, patch))
+        self.shape, self.patch, self.multiple = output.shape, patch, patch * 2**count
         width = widths(settings, count)
-        layers: list[nn.Module] = [conv(rank, channels, width[0]), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [conv(rank, channels * patch**rank, width[0]), nn.LeakyReLU(0.2)]
         for level in range(count):
             layers.append(CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1))
             layers += [norm(width[level + 1])] if settings.norm else []
@@ -58,7 +67,7 @@ class ConvEncoder(nn.Module):
         self.last = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(self.hidden.out_features, elements(output)))
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        h = _fast_layout(pad_to(x, self.multiple))
+        h = _fast_layout(fold(pad_to(x, self.multiple), self.patch))
         h = self.hidden(self.features(h).flatten(1))
         vector = self.condition(condition, given, x.shape[0])
         out: Tensor = self.last(h if vector is None else h + vector)
@@ -71,10 +80,11 @@ class Critic(nn.Module):
     def __init__(self, spec: Array, conditions: Conditions, settings: ConvSettings) -> None:
         super().__init__()
         channels, *sizes = spec.shape
-        rank, count = len(sizes), levels(tuple(sizes))
-        self.multiple = 2**count
+        rank, patch = len(sizes), settings.patch
+        count = levels(folded(sizes, patch))
+        self.patch, self.multiple = patch, patch * 2**count
         width = widths(settings, count)
-        layers: list[nn.Module] = [conv(rank, channels, width[0]), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [conv(rank, channels * patch**rank, width[0]), nn.LeakyReLU(0.2)]
         for level in range(count):
             layers += [CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1), nn.LeakyReLU(0.2), Dropout(settings.dropout)]
         self.features = nn.Sequential(*layers)
@@ -85,7 +95,7 @@ class Critic(nn.Module):
 
     def embed(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         """(B, width): what the logit is read from; the conditions come in later."""
-        h: Tensor = self.hidden(self.features(_fast_layout(pad_to(x, self.multiple))).flatten(1))
+        h: Tensor = self.hidden(self.features(_fast_layout(fold(pad_to(x, self.multiple), self.patch))).flatten(1))
         return h
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
@@ -101,9 +111,10 @@ class ConvDecoder(nn.Module):
     def __init__(self, latent: Spec, output: Array, conditions: Conditions, settings: ConvSettings) -> None:
         super().__init__()
         channels, *sizes = output.shape
-        rank, count = len(sizes), levels(tuple(sizes))
-        self.sizes = tuple(sizes)
-        self.start = tuple(-(-size // 2**count) for size in sizes)
+        rank, grid = len(sizes), folded(sizes, settings.patch)
+        count = levels(grid)
+        self.sizes, self.patch = tuple(sizes), settings.patch
+        self.start = tuple(-(-size // 2**count) for size in grid)
         width = widths(settings, count)
         self.condition = ConditionEncoder(conditions, 128)
         self.first = nn.Linear(elements(latent) + (128 if conditions else 0), width[-1] * math.prod(self.start))
@@ -112,14 +123,14 @@ class ConvDecoder(nn.Module):
             layers.append(_TRANSPOSED[rank](width[level + 1], width[level], 4, stride=2, padding=1))
             layers += [norm(width[level])] if settings.norm else []
             layers += [nn.ReLU(), Dropout(settings.dropout)]
-        self.rest = nn.Sequential(*layers, conv(rank, width[0], channels))
+        self.rest = nn.Sequential(*layers, conv(rank, width[0], channels * settings.patch**rank))
         self.channels = width[-1]
 
     def forward(self, z: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         vector = self.condition(condition, given, z.shape[0])
         h = z.flatten(1) if vector is None else torch.cat((z.flatten(1), vector), 1)
         h = _fast_layout(self.first(h).view(-1, self.channels, *self.start))
-        return crop_to(self.rest(h), self.sizes)
+        return crop_to(unfold(self.rest(h), self.patch), self.sizes)
 
 
 _TRANSPOSED: dict[int, type[nn.ConvTranspose1d] | type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
