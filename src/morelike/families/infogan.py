@@ -18,7 +18,7 @@ from ..core.contract import Batch, Learner, Net, Optim, Player, Remedy, Terms, a
 from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
-from ..core.spec import Array, Conditions, Spec, elements, spatial
+from ..core.spec import Array, Conditions, Spec
 from ..maths.penalty import zero_centred
 from .gan import LOSSES
 from .one_pass import MOST_GRADIENT, OnePass, in_blocks, stronger
@@ -91,11 +91,6 @@ class InfoGAN(OnePass):
     def remedies(self) -> list[Remedy]:
         return [stronger("r1", self.settings.r1)]
 
-    @property
-    def gamma(self) -> float:
-        """Weight of the squared gradient norm, whatever the data's size."""
-        return self.settings.r1 * (elements(self.spec) / 64 if spatial(self.spec) else 1.0)
-
     def _judge(self, x: Tensor, batch: Batch) -> Tensor:
         logit: Tensor = self.nets["critic"](x, batch.condition, batch.given).float()
         return logit
@@ -124,11 +119,11 @@ class InfoGAN(OnePass):
         with torch.no_grad():
             made = self.make(z, batch.condition, batch.given)
         real_logit, made_logit = self._judge(batch.data, batch), self._judge(made, batch)
-        penalty = zero_centred(lambda x: self._judge(x, batch), batch.data) if self.gamma else torch.zeros_like(real_logit)
+        penalty = zero_centred(lambda x: self._judge(x, batch), batch.data) if self.settings.r1 else torch.zeros_like(real_logit)
         told = self._information(made, z, batch)
         game = LOSSES["non-saturating"].critic(real_logit, made_logit)
         return {
-            "loss": game + self.gamma / 2 * penalty + self._unread(told),
+            "loss": game + self.settings.r1 / 2 * penalty + self._unread(told),
             "real-accuracy": (real_logit > 0).float(),
             "fake-accuracy": (made_logit < 0).float(),
             "gradient-penalty": penalty.detach(),

@@ -17,7 +17,7 @@ from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Remedy, Terms, all_given
 from ..core.noise import Noise
 from ..core.settings import check_ranges
-from ..core.spec import Array, Conditions, Spec, elements, spatial
+from ..core.spec import Array, Conditions, Spec, spatial
 from ..maths.likelihood import unit_gaussian_divergence
 from ..maths.penalty import zero_centred
 from .autoencoder import Autoencoder, latent_size
@@ -40,7 +40,7 @@ class VAEGANSettings:
     kl: float = 0.01
     """Weight of the divergence, in nats a latent number, against the squared distance of features."""
     r1: float = 0.2
-    """Weight of the gradient penalty on real examples, per 64 elements (Mescheder et al. 2018, arXiv:1801.04406, eq. 9)."""
+    """Weight of the gradient penalty on real examples (Mescheder et al. 2018, arXiv:1801.04406, eq. 9)."""
     lr: float = 1e-3
     critic_lr: float = 4e-3
 
@@ -92,11 +92,6 @@ class VAEGAN(Generator, Prior, Encodes):
     def remedies(self) -> list[Remedy]:
         return [stronger("r1", self.settings.r1)]
 
-    @property
-    def gamma(self) -> float:
-        """Weight of the squared gradient norm, whatever the data's size."""
-        return self.settings.r1 * (elements(self.spec) / 64 if spatial(self.spec) else 1.0)
-
     def _posterior(self, x: Tensor, condition: Told, given: Told) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.nets["encoder"](x, condition, given).float().chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 6.0)
@@ -122,8 +117,8 @@ class VAEGAN(Generator, Prior, Encodes):
             again = self._make(self._code(batch)[0], *told)
             drawn = self._make(self.prior(batch.noise), *told)
         real, (rebuilt, made) = self._judge(batch.data, *told)[0], (self._judge(x, *told)[0] for x in (again, drawn))
-        penalty = zero_centred(lambda x: self._judge(x, *told)[0], batch.data) if self.gamma else torch.zeros_like(real)
-        loss = F.softplus(-real) + 0.5 * (F.softplus(rebuilt) + F.softplus(made)) + self.gamma / 2 * penalty
+        penalty = zero_centred(lambda x: self._judge(x, *told)[0], batch.data) if self.settings.r1 else torch.zeros_like(real)
+        loss = F.softplus(-real) + 0.5 * (F.softplus(rebuilt) + F.softplus(made)) + self.settings.r1 / 2 * penalty
         return {
             "loss": loss, "real-accuracy": (real > 0).float().detach(), "fake-accuracy": (made < 0).float().detach(),
             "gradient-penalty": penalty.detach(),
