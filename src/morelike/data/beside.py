@@ -67,7 +67,7 @@ class PictureTable:
 def read_tables(places: Sequence[Files], pictures: Sequence[str], notes: list[str]) -> list[PictureTable]:
     """The tables among `places` that name some of the pictures; those of one name in several folders are one. `notes` hears of the rest."""
     found: dict[str, PictureTable] = {}
-    own = _Names(pictures)
+    own = Names(pictures)
     for files in places:
         for path in sorted(name for name in files.sizes if name.lower().endswith(SUFFIXES)):
             rows = _rows(files, path, notes)
@@ -79,7 +79,7 @@ def read_tables(places: Sequence[Files], pictures: Sequence[str], notes: list[st
     return list(found.values())
 
 
-class _Names:
+class Names:
     """Pictures by path, and by file name."""
 
     def __init__(self, pictures: Sequence[str]) -> None:

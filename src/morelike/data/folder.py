@@ -1,19 +1,22 @@
 """Folders of pictures (or zips of them): sub-folders are classes, train/val/test an official split, trainA and trainB
-two sets, a table beside them may hold classes and split."""
+two sets, a and b pairs; a table beside them may hold classes, split and pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from ..core.errors import BadInput, UnknownName
-from . import two_sets
+from . import paired, two_sets
 from .beside import SUFFIXES as TABLES
 from .beside import PictureTable, asked_column, columns_of, named, read_tables, stray_notes
 from .columns import category_column, is_official, natural, split_indices, split_word
+from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles
 from .picture_file import SUFFIXES, looks_like_picture
-from .pictures import check_pictures
+from .pictures import Checked, Load, check_pictures
 from .progress import Progress
 from .source import Column, Source
 
@@ -53,37 +56,76 @@ def open_pictures(
     Raises BadInput where too many pictures are bad, or a table's row that is needed, UnknownName for a condition that isn't there.
     """
 
-    def load(number: int) -> Path | bytes:
-        picture = pictures[number]
-        return files.local(picture) or files.read(picture, _FILE_LIMIT)
-
-    tables, notes = _tables(files, beside, pictures, condition)
-    checked = check_pictures(name, pictures, load, progress)
-    kept = [pictures[number] for number in checked.good]
-    words, labels, said = _by_folders(kept)
-    notes = [*said, *notes]
-    columns = {} if labels is None else {"label": category_column("label", labels)}
+    strange, pairs = strangers(files, pictures), None if "label" in condition else paired.by_folders(pictures, condition)
+    tables, notes = _tables(files, beside, pictures if pairs is None else pairs.items, condition if pairs is None else ())
+    if pairs is None and (found := paired.by_tables(tables, pictures, condition)) is not None:
+        pairs, rows = found
+        for table in tables:
+            table.rows = [table.rows[row] for row in rows]
+    items = list(pictures) if pairs is None else pairs.items
+    checked = check_pictures(name, items, _loader(files, items), progress)
+    columns, good, skipped = ({}, checked.good, []) if pairs is None else _partners(name, files, pairs, checked, progress)
+    learnt = checked.pictures.subset(np.flatnonzero(np.isin(checked.good, good)))
+    kept = [items[number] for number in good]
+    words, labels, said = _by_folders(kept if pairs is None else pairs.names)
+    notes = [*([] if pairs is None else [pairs.note]), *said, *notes]
+    if labels is not None:
+        columns["label"] = category_column("label", labels)
     split = split_indices(words)
     for table in tables:
-        table.rows = [table.rows[number] for number in checked.good]
+        table.rows = [table.rows[number] for number in good]
         if not split and table.whole and "split" in table.fields:
             split = split_indices([split_word(word) for word in table.values("split")])
             notes.append(f"the official split is that of {table.name}")
         for key, values in columns_of(table).items():
             columns.setdefault(key, values)
     columns |= _asked(tables, columns, condition, kept, notes)
-    skipped = (*checked.skipped, *strangers(files, pictures))
     return Source(
         name,
         "image",
-        checked.pictures,
+        learnt,
         columns,
         split if is_official(split) else None,
         (*notes, *checked.notes),
-        skipped,
+        (*checked.skipped, *skipped, *strange),
         [PurePosixPath(picture).name for picture in kept],
         why_kind=f"{files.where.name} holds {len(pictures):,} picture files",
+        conditions=() if pairs is None else tuple(pairs.told),
     )
+
+
+def _loader(files: Files, pictures: Sequence[str]) -> Load:
+    def load(number: int) -> Path | bytes:
+        return files.local(pictures[number]) or files.read(pictures[number], _FILE_LIMIT)
+
+    return load
+
+
+def _partners(
+    name: str, files: Files, pairs: paired.Pairs, checked: Checked, progress: Progress | None
+) -> tuple[dict[str, Column], np.ndarray, list[tuple[str, str]]]:
+    """(a column of pictures for each condition, the numbers of the items whose partners can be read, the files left out); `pairs` keeps
+    these items only. Raises BadInput for a pair of pictures of different shapes."""
+    skipped: list[tuple[str, str]] = []
+    good, opened = checked.good, {}
+    for told, partners in pairs.told.items():
+        distinct = list(dict.fromkeys(partners))
+        found = check_pictures(f"{name}, {told}", distinct, _loader(files, distinct), progress)
+        opened[told] = found.pictures, {distinct[number]: row for row, number in enumerate(found.good)}
+        bad = dict(found.skipped)
+        for number in good:
+            if partners[number] in bad:
+                place = f", named in {pairs.where[told][number]}," if pairs.where[told][number] else ""
+                skipped.append((partners[number], f"{bad[partners[number]]}{place} and {pairs.items[number]} is left out with it"))
+        good = np.array([number for number in good if partners[number] not in bad], dtype=np.int64)
+    pairs.keep(good.tolist())
+    learnt = checked.pictures.subset(np.flatnonzero(np.isin(checked.good, good)))
+    columns = {}
+    for told, (pictures, numbers) in opened.items():
+        rows = np.array([numbers[partner] for partner in pairs.told[told]], dtype=np.int64)
+        paired.check_shapes(pairs, told, learnt, pictures.subset(rows))
+        columns[told] = Column(told, rows, pictures=pictures)
+    return columns, good, skipped
 
 
 def _tables(
@@ -93,6 +135,7 @@ def _tables(
     notes: list[str] = []
     tables = read_tables([beside] if files is beside else [beside, files], pictures, notes)
     known = {named(field) for table in tables for field in table.fields}
+    condition = [name for name in condition if name in known or derived(name) is None]
     if beside is files and isinstance(files, ZipFiles) and set(condition) - known - {"label"}:
         folder = files.where.parent
         near = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLES and path.is_file())
@@ -117,10 +160,10 @@ def _asked(
     free = {field: table for table in reversed(tables) for field in table.fields if field != "split" and named(field) not in columns}
     found = {}
     for name in condition:
-        if name in columns:
+        if name in columns or (name not in free and derived(name) is not None):
             continue
         if name not in free:
-            raise UnknownName("condition", name, [*columns, *free])
+            raise UnknownName("condition", name, [*columns, *free, *NAMES])
         found[name] = asked_column(free[name], name, pictures, notes)
     rest = [field for field in free if field not in found]
     if rest:
