@@ -13,15 +13,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import morelike
+from conftest import Runner
 from morelike.core.abilities import Condition, Denoises
-from morelike.core.errors import BadInput, Refused
+from morelike.core.errors import BadInput, MorelikeError, Refused
 from morelike.core.noise import Noise
 from morelike.core.spec import lift
-from morelike.house import denoising, package
+from morelike.house import denoising, package, showing, verbs
 from morelike.house.model import Model
+from morelike.judges.told import Told, told_scores
 from morelike.tasks.varying import renoised, varied, way
-
-from .conftest import Runner
 
 DIGITS = load_digits()
 PICTURES = np.rint(DIGITS.images * (255 / 16)).astype(np.uint8)[..., None]
@@ -56,13 +56,33 @@ def test_a_function_of_the_condition_is_learnt(model: Model) -> None:
     assert np.array_equal(made, model.translate(list(255 - PICTURES[:40]))), "the same seed makes something else"
 
 
-def test_a_sample_is_told_a_picture(model: Model, seven: Path) -> None:
+def test_a_sample_is_told_a_picture(model: Model, tmp_path: Path) -> None:
+    Image.fromarray(255 - PICTURES[7, :, :, 0]).save(tmp_path / "negative.png")
     made = model.sample(4, where={"negative": 255 - PICTURES[7]})
     assert error(made, PICTURES[7]) < 0.4 * error(made, PICTURES[8])
-    by_path = model.sample(2, where={"negative": str(seven)})
-    assert error(by_path, 255 - PICTURES[7]) < error(by_path, PICTURES[7])
+    assert np.array_equal(made, model.sample(4, where={"negative": str(tmp_path / "negative.png")}))
+    assert model.folder is not None
     again = morelike.load(model.folder)
     assert np.array_equal(again.sample(3, seed=4), model.sample(3, seed=4)), "the pool of held-out conditions is another once loaded"
+    assert verbs.verify(model.folder)["ok"]
+
+
+def test_the_error_under_held_out_conditions_is_a_score() -> None:
+    made = np.clip(PICTURES[:50] + 10.0, 0, 255)
+    near, far = (told_scores(Told(items, PICTURES[:50])) for items in (made, np.roll(PICTURES[:50], 1, 0)))
+    assert 0 < near.own["told-error"].value <= 10 / 255
+    assert far.own["told-error"].value == pytest.approx(far.baselines["another item"]["told-error"])
+    with pytest.raises(Refused, match="at least 20"):
+        told_scores(Told(made[:5], PICTURES[:5]))
+
+
+def test_the_report_shows_conditions_beside_answers(model: Model) -> None:
+    condition = {"negative": torch.from_numpy(255 - PICTURES[:100].transpose(0, 3, 1, 2))}
+    page = showing.told_page(model.package, condition, PICTURES[:100], PICTURES[:100])
+    assert page["told_labels"] == ("negative", "made", "real") * 3
+    assert page["told"].shape == (9 * 9 + 1, 10 * 9 + 1, 3)
+    first, made = page["told"][1:9, 1:9, 0], page["told"][10:18, 1:9, 0]
+    assert np.array_equal(255 - first, made)
 
 
 def test_inverted_noise_comes_back(model: Model) -> None:
@@ -137,7 +157,7 @@ def test_a_picture_goes_to_another_class(model: Model, seven: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
-        ({"to": "label=12"}, "12"),
+        ({"to": "label=12"}, "unknown label '12'"),
         ({"to": "colour=3"}, "'colour' is no class condition of this model; there is label"),
         ({"to": "3", "from_": "label=3"}, "the same class"),
         ({"from_": "3"}, "nothing says which class"),
@@ -146,15 +166,15 @@ def test_a_picture_goes_to_another_class(model: Model, seven: Path) -> None:
     ],
 )
 def test_ends_that_are_none_are_said(model: Model, how: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(MorelikeError, match=sentence):
         model.translate([PICTURES[7]], **how)
 
 
 def test_what_cannot_vary_is_refused(model: Model) -> None:
     for strength in (-0.1, 1.5, float("nan")):
-        with pytest.raises(BadInput, match="from 0 .* to 1"):
+        with pytest.raises(BadInput, match=r"from 0 .* to 1"):
             model.vary(PICTURES[3], 2, strength)
-    with pytest.raises(BadInput, match="there is no picture nowhere.png"):
+    with pytest.raises(BadInput, match=r"there is no picture nowhere\.png"):
         model.vary("nowhere.png")
     blind = package.load(Path(__file__).parent / "packages" / "format-1")
     with pytest.raises(Refused, match="was not told pictures"):

@@ -59,9 +59,11 @@ SPECS: tuple[Spec, ...] = (
 that can be counted, with a stop and without, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
+BESIDE = Array((1, 4, 4))
+"""A condition that is a picture."""
 PAIR: Conditions = {"side": class_label(2)}
 """Two sets, for families that refuse all of `CONDITIONS`."""
-CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
+CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,)), "beside": BESIDE})
 
 
 def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
@@ -79,8 +81,9 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
     size = label.float() + noise.normal((1,), "size")
-    side = (label > 0).long()
-    return Dataset(stored.numpy(), {"label": label.numpy(), "source": source.numpy(), "size": size.numpy(), "side": side.numpy()})
+    beside = label.float()[..., None, None] + noise.normal(BESIDE.shape, "beside")
+    told = {"label": label, "source": source, "size": size, "beside": beside, "side": (label > 0).long()}
+    return Dataset(stored.numpy(), {name: values.numpy() for name, values in told.items()})
 
 
 def _toy_rows(fields: Sequence[Field], label: Tensor, noise: Noise) -> Tensor:
@@ -103,7 +106,7 @@ def _stopped(ids: Tensor, stop: int | None) -> Tensor:
 
 
 def check_generator(name: str, spec: Spec | None = None, family: type[Trainable] | None = None) -> None:
-    """Every law of the contract on toy data at size `xs`, without conditions, with a class label, with a sequence and a number.
+    """Every law of the contract on toy data at size `xs`, without conditions, with a class label, with a sequence, a number and a picture.
 
     `family` is for a class of one's own.
 

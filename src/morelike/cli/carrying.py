@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import BadInput
-from ..house import carrying, writing
+from ..house import carrying, varying, writing
 from ..house.model import Model
 from . import show
 from .audience import RichAudience
@@ -17,7 +17,7 @@ def translate(
     model: Model, words: Words, ends: tuple[str | None, str | None], out: str | None, as_json: bool, audience: RichAudience
 ) -> None:
     """Makes others of a picture, or of a folder of them. `ends`: (from, to), of which both may be None."""
-    way = model.way(ends[1], ends[0], where_of(model, words.where), words.seed, **dials_of(words.dials))
+    way = varying.way(model.package, ends, where_of(model, words.where), words.seed, dials_of(words.dials))
     path = words.file or words.text
     if path is None:
         raise BadInput("there is nothing to translate: give a picture, or a folder of them")

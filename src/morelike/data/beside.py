@@ -88,10 +88,11 @@ class Names:
         for number, path in enumerate(pictures):
             self._by_name.setdefault(PurePosixPath(path).name, []).append(number)
 
-    def numbers(self, table: str, file: str) -> list[int]:
-        """The pictures that a row means: by its path from the table's folder, from the top, or else by the file's name alone."""
+    def numbers(self, table: str, file: str, by_name: bool = True) -> list[int]:
+        """The pictures that a row means: by its path from the table's folder, from the top, or else `by_name`, the file's alone."""
         beside = str(PurePosixPath(table).parent / file)
-        return self._by_path.get(beside) or self._by_path.get(file) or self._by_name.get(PurePosixPath(file).name, [])
+        found = self._by_path.get(beside) or self._by_path.get(file)
+        return found or (self._by_name.get(PurePosixPath(file).name, []) if by_name else [])
 
 
 def _place(table: PictureTable, numbers: Sequence[int], row: Row) -> None:

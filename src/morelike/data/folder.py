@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from ..core.errors import BadInput, UnknownName
 from . import paired, two_sets
 from .beside import SUFFIXES as TABLES
@@ -16,7 +14,6 @@ from .columns import category_column, is_official, natural, split_indices, split
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles
 from .picture_file import SUFFIXES, looks_like_picture
-from .pictures import Checked, Load, check_pictures
 from .progress import Progress
 from .source import Column, Source
 
@@ -55,77 +52,61 @@ def open_pictures(
 
     Raises BadInput where too many pictures are bad, or a table's row that is needed, UnknownName for a condition that isn't there.
     """
+    pairs, tables, notes = _understood(files, beside, pictures, condition)
 
-    strange, pairs = strangers(files, pictures), None if "label" in condition else paired.by_folders(pictures, condition)
-    tables, notes = _tables(files, beside, pictures if pairs is None else pairs.items, condition if pairs is None else ())
-    if pairs is None and (found := paired.by_tables(tables, pictures, condition)) is not None:
-        pairs, rows = found
-        for table in tables:
-            table.rows = [table.rows[row] for row in rows]
-    items = list(pictures) if pairs is None else pairs.items
-    checked = check_pictures(name, items, _loader(files, items), progress)
-    columns, good, skipped = ({}, checked.good, []) if pairs is None else _partners(name, files, pairs, checked, progress)
-    learnt = checked.pictures.subset(np.flatnonzero(np.isin(checked.good, good)))
-    kept = [items[number] for number in good]
-    words, labels, said = _by_folders(kept if pairs is None else pairs.names)
-    notes = [*([] if pairs is None else [pairs.note]), *said, *notes]
+    def load(picture: str) -> Path | bytes:
+        return files.local(picture) or files.read(picture, _FILE_LIMIT)
+
+    read = paired.read(name, pairs, load, progress)
+    words, labels, said = _by_folders(pairs.names)
+    notes = [*pairs.notes, *said, *notes]
+    columns = dict(read.columns)
     if labels is not None:
         columns["label"] = category_column("label", labels)
     split = split_indices(words)
     for table in tables:
-        table.rows = [table.rows[number] for number in good]
+        table.rows = [table.rows[number] for number in read.good]
         if not split and table.whole and "split" in table.fields:
             split = split_indices([split_word(word) for word in table.values("split")])
             notes.append(f"the official split is that of {table.name}")
         for key, values in columns_of(table).items():
             columns.setdefault(key, values)
-    columns |= _asked(tables, columns, condition, kept, notes)
+    columns |= _asked(tables, columns, condition, pairs.items, notes)
     return Source(
         name,
         "image",
-        learnt,
+        read.pictures,
         columns,
         split if is_official(split) else None,
-        (*notes, *checked.notes),
-        (*checked.skipped, *skipped, *strange),
-        [PurePosixPath(picture).name for picture in kept],
+        (*notes, *read.notes),
+        (*read.skipped, *strangers(files, pictures)),
+        [PurePosixPath(picture).name for picture in pairs.items],
         why_kind=f"{files.where.name} holds {len(pictures):,} picture files",
-        conditions=() if pairs is None else tuple(pairs.told),
+        conditions=tuple(pairs.told),
     )
 
 
-def _loader(files: Files, pictures: Sequence[str]) -> Load:
-    def load(number: int) -> Path | bytes:
-        return files.local(pictures[number]) or files.read(pictures[number], _FILE_LIMIT)
-
-    return load
-
-
-def _partners(
-    name: str, files: Files, pairs: paired.Pairs, checked: Checked, progress: Progress | None
-) -> tuple[dict[str, Column], np.ndarray, list[tuple[str, str]]]:
-    """(a column of pictures for each condition, the numbers of the items whose partners can be read, the files left out); `pairs` keeps
-    these items only. Raises BadInput for a pair of pictures of different shapes."""
-    skipped: list[tuple[str, str]] = []
-    good, opened = checked.good, {}
-    for told, partners in pairs.told.items():
-        distinct = list(dict.fromkeys(partners))
-        found = check_pictures(f"{name}, {told}", distinct, _loader(files, distinct), progress)
-        opened[told] = found.pictures, {distinct[number]: row for row, number in enumerate(found.good)}
-        bad = dict(found.skipped)
-        for number in good:
-            if partners[number] in bad:
-                place = f", named in {pairs.where[told][number]}," if pairs.where[told][number] else ""
-                skipped.append((partners[number], f"{bad[partners[number]]}{place} and {pairs.items[number]} is left out with it"))
-        good = np.array([number for number in good if partners[number] not in bad], dtype=np.int64)
-    pairs.keep(good.tolist())
-    learnt = checked.pictures.subset(np.flatnonzero(np.isin(checked.good, good)))
-    columns = {}
-    for told, (pictures, numbers) in opened.items():
-        rows = np.array([numbers[partner] for partner in pairs.told[told]], dtype=np.int64)
-        paired.check_shapes(pairs, told, learnt, pictures.subset(rows))
-        columns[told] = Column(told, rows, pictures=pictures)
-    return columns, good, skipped
+def _understood(
+    files: Files, beside: Files, pictures: Sequence[str], condition: Sequence[str]
+) -> tuple[paired.Pairs, list[PictureTable], list[str]]:
+    """(which pictures are learnt, and which belong to each; tables that name them; sentences on the tables)."""
+    pairs = None if "label" in condition else paired.by_folders(pictures, condition)
+    if pairs is not None:
+        tables, notes = _tables(files, beside, pairs.items, ())
+    else:
+        tables, notes = _tables(files, beside, pictures, condition)
+        if (found := paired.by_tables(tables, pictures, condition)) is not None:
+            pairs, rows = found
+            for table in tables:
+                table.rows = [table.rows[row] for row in rows]
+    pairs = pairs or paired.Pairs(list(pictures), list(pictures))
+    for table in tables:
+        notes += stray_notes(table)
+        there = sum(row is not None for row in table.rows)
+        if not table.whole:
+            named_are = f"{table.name} names only {there:,} of {len(pairs.items):,} pictures"
+            notes.append(f"{named_are}: its columns are left out unless they are asked for")
+    return pairs, tables, notes
 
 
 def _tables(
@@ -144,12 +125,6 @@ def _tables(
     absent = [name for name in condition if name not in known | {"label"}]
     if absent and notes:
         raise BadInput(f"no table beside the pictures has a column {absent[0]!r}, but {'; '.join(notes)}")
-    for table in tables:
-        notes += stray_notes(table)
-        there = sum(row is not None for row in table.rows)
-        if not table.whole:
-            named_are = f"{table.name} names only {there:,} of {len(pictures):,} pictures"
-            notes.append(f"{named_are}: its columns are left out unless they are asked for")
     return tables, notes
 
 

@@ -5,9 +5,9 @@ N pairs, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from ..core.errors import BadInput
 from .beside import Names, PictureTable, Row
 from .image import ImageCodec
 from .picture_file import SUFFIXES
-from .pictures import Pictures
+from .pictures import Checked, Pictures, check_pictures
+from .progress import Progress
+from .source import Column
 
 FOLDERS = ("a", "b")
 _ENOUGH = 0.5
@@ -30,17 +32,30 @@ class Pairs:
     items: list[str]
     names: list[str]
     """Of each item, with the folders that are classes or splits."""
-    told: dict[str, list[str]]
-    """Condition -> the picture file of each item."""
-    where: dict[str, list[str]]
+    told: dict[str, list[str]] = field(default_factory=dict)
+    """Condition -> the picture file of each item; {} where there are no pairs."""
+    where: dict[str, list[str]] = field(default_factory=dict)
     """Condition -> where each is named ("pairs.csv, line 3"), or ""."""
-    note: str
+    notes: tuple[str, ...] = ()
 
     def keep(self, rows: Sequence[int]) -> None:
         """Only the pairs numbered `rows`."""
         self.items, self.names = [self.items[row] for row in rows], [self.names[row] for row in rows]
         for one in (self.told, self.where):
             one.update({name: [values[row] for row in rows] for name, values in one.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the first pass over the files gives."""
+
+    pictures: Pictures
+    columns: Mapping[str, Column]
+    """A column of pictures for each condition."""
+    good: np.ndarray
+    """(N,) int64: the items that can be read, with all that belongs to them."""
+    skipped: list[tuple[str, str]]
+    notes: list[str]
 
 
 def by_folders(pictures: Sequence[str], asked: Sequence[str]) -> Pairs | None:
@@ -52,15 +67,18 @@ def by_folders(pictures: Sequence[str], asked: Sequence[str]) -> Pairs | None:
         return None
     sides: dict[str, dict[str, str]] = {name: {} for name in FOLDERS}
     written: dict[str, str] = {}
+    twice = ""
     for picture, own in zip(pictures, parts, strict=True):
         side, key = own[depth].lower(), str(PurePosixPath(*own[:depth], *own[depth + 1 :]).with_suffix(""))
         written[side] = own[depth]
         if key in sides[side]:
-            raise BadInput(f"{sides[side][key]} and {picture} have one name, so that their partner can't be told: rename one of them.")
+            twice = f"{sides[side][key]} and {picture} have one name, so that their partner can't be told: rename one of them."
         sides[side][key] = picture
     first, second = (sides[name] for name in FOLDERS)
     if len(first.keys() & second.keys()) < _ENOUGH * max(len(first), len(second), 1):
         return None
+    if twice:
+        raise BadInput(twice)
     for one, other, name in ((first, second, "b"), (second, first, "a")):
         lonely = next((key for key in one if key not in other), None)
         if lonely is not None:
@@ -68,13 +86,11 @@ def by_folders(pictures: Sequence[str], asked: Sequence[str]) -> Pairs | None:
             raise BadInput(f"{one[lonely]} has no partner: there is no {partner}, with any ending; put it there, or remove the other.")
     learnt = "a" if written["b"] in asked and written["a"] not in asked else "b"
     told = "b" if learnt == "a" else "a"
-    keys = list(sides[learnt])
+    keys, partners = list(sides[learnt]), list(map(sides[told].__getitem__, sides[learnt]))
     turned = f"; --condition {written[learnt]} turns it round" if written[learnt] != written[told] else ""
     note = f"pairs of pictures: {written[learnt]} is learnt given {written[told]}, by the files' names{turned}"
-    return Pairs(
-        [sides[learnt][key] for key in keys], keys, {written[told]: [sides[told][key] for key in keys]},
-        {written[told]: [""] * len(keys)}, note,
-    )  # fmt: skip
+    items = [sides[learnt][key] for key in keys]
+    return Pairs(items, keys, {written[told]: partners}, {written[told]: [""] * len(keys)}, (note,))
 
 
 def by_tables(tables: Sequence[PictureTable], pictures: Sequence[str], asked: Sequence[str]) -> tuple[Pairs, np.ndarray] | None:
@@ -101,7 +117,7 @@ def by_tables(tables: Sequence[PictureTable], pictures: Sequence[str], asked: Se
         return None
     items = [pictures[number] for number in kept]
     note = f"pairs of pictures: a picture is learnt given its {' and '.join(found)}, which {next(iter(told.values())).name} names"
-    return Pairs(items, items, found, {name: [places[number] for number in kept] for name, places in where.items()}, note), kept
+    return Pairs(items, items, found, {name: [places[number] for number in kept] for name, places in where.items()}, (note,)), kept
 
 
 def _names_pictures(table: PictureTable, name: str, known: Names) -> bool:
@@ -115,8 +131,8 @@ def _names_pictures(table: PictureTable, name: str, known: Names) -> bool:
 
 def _numbers(row: Row, name: str, known: Names) -> list[int]:
     """The pictures that a cell may mean, looked for from the table's folder on."""
-    cell, table = row.values.get(name, "").strip(), row.where.rpartition(", line ")[0]
-    return known.numbers(table, cell.replace("\\", "/")) if cell else []
+    cell, table = row.values.get(name, "").strip().replace("\\", "/"), row.where.rpartition(", line ")[0]
+    return known.numbers(table, cell, by_name="/" not in cell) if cell else []
 
 
 def _partner(table: PictureTable, name: str, number: int, pictures: Sequence[str], known: Names) -> str:
@@ -130,6 +146,36 @@ def _partner(table: PictureTable, name: str, number: int, pictures: Sequence[str
         which = "isn't there" if not found else f"may be {pictures[found[0]]} or {pictures[found[1]]}: write its path"
         raise BadInput(f"{row.where}: the {name!r} of {row.file} is {cell}, which {which}.")
     return pictures[found[0]]
+
+
+def read(name: str, pairs: Pairs, load: Callable[[str], Path | bytes], progress: Progress | None = None) -> Read:
+    """Decodes each file once; a pair of which one can't be read is left out of `pairs`. `load` gives a file's path or bytes.
+
+    Raises BadInput where too many files are bad, or the pictures of a pair have other proportions.
+    """
+
+    def check(name: str, files: Sequence[str]) -> Checked:
+        return check_pictures(name, files, lambda number: load(files[number]), progress)
+
+    checked, opened = check(name, pairs.items), {}
+    good, skipped = checked.good, list(checked.skipped)
+    for told, partners in pairs.told.items():
+        distinct = list(dict.fromkeys(partners))
+        opened[told] = found = check(f"{name}, {told}", distinct)
+        bad = dict(found.skipped)
+        for number in good:
+            if partners[number] in bad:
+                place = f", named in {pairs.where[told][number]}," if pairs.where[told][number] else ""
+                skipped.append((partners[number], f"{bad[partners[number]]}{place} and {pairs.items[number]} is left out with it"))
+        good = np.array([number for number in good if partners[number] not in bad], dtype=np.int64)
+    learnt, columns = checked.pictures.subset(np.flatnonzero(np.isin(checked.good, good))), {}
+    places = {told: {file: row for row, file in enumerate(dict.fromkeys(partners))} for told, partners in pairs.told.items()}
+    pairs.keep(good.tolist())
+    for told, found in opened.items():
+        rows = np.searchsorted(found.good, [places[told][partner] for partner in pairs.told[told]])
+        check_shapes(pairs, told, learnt, found.pictures.subset(rows))
+        columns[told] = Column(told, rows, pictures=found.pictures)
+    return Read(learnt, columns, good, skipped, checked.notes)
 
 
 def check_shapes(pairs: Pairs, name: str, learnt: Pictures, told: Pictures) -> None:

@@ -157,6 +157,8 @@ def fingerprint(source: Source, train: np.ndarray, validation: np.ndarray, holdo
             digest.update(item.tobytes())
     for name in sorted(source.columns):
         column = source.columns[name]
+        if column.kind == "picture" and name not in source.conditions:
+            continue
         digest.update(f"{name} {column.categories} {column.values.dtype.str}".encode())
         if isinstance(column.pictures, Pictures):
             digest.update(column.pictures.facts.digests.tobytes())

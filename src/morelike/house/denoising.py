@@ -44,9 +44,9 @@ def frames(package: Package, n: int, where: Mapping[str, Any], seed: int = 0) ->
         raise Refused(f"an animation shows how pictures come out of noise; {package.recipe.model} on the kind {codec.kind!r} has none")
     if not 1 <= n <= MOST:
         raise BadInput(f"an animation takes from 1 to {MOST} samples, not {n}")
-    noise = Noise(seed, n, path=("sample",)).to(model.device)  # type: ignore[attr-defined]  # it is a Generator too
-    condition = {name: value.to(noise.device) for name, value in conditions_for(package, n, where, seed).items()}
-    condition = lift_all(package.model.conditions, condition)
+    device = package.model.device
+    noise, told = Noise(seed, n, path=("sample",)).to(device), conditions_for(package, n, where, seed)
+    condition = lift_all(package.model.conditions, {name: value.to(device) for name, value in told.items()})
     # as strong as in samples; 0 = none was chosen
     guidance = float(getattr(package.model.settings, "guidance", 0.0)) or 1.0
     start = noise.normal(package.model.spec.shape, "start")

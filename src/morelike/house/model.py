@@ -188,19 +188,13 @@ class Model:
         if self.codec.kind != "text":
             if constraint or stop:
                 raise BadInput("a constraint and a stop are for texts: leave them out")
-            way = self.way(to, from_, where, seed, **dials)
+            way = varying.way(self.package, (from_, to), where or {}, seed, dials)
             return way.make(carrying.items_of(way.codec, lines))
         if to is not None or from_ is not None:
             raise BadInput("--to and --from are for models of pictures")
         wish = texts.Wish(where or {}, seed, constraint, stop, dials)
         found, _ = texts.translate(self.package, [lines] if isinstance(lines, str) else lines, wish)
         return found[0] if isinstance(lines, str) else found
-
-    def way(
-        self, to: str | None = None, from_: str | None = None, where: Mapping[str, Any] | None = None, seed: int = 0, **dials: Any
-    ) -> carrying.Making:
-        """How `translate` goes about pictures: what reads them, and what makes others of them."""
-        return varying.way(self.package, (from_, to), where or {}, seed, dials)
 
     def vary(
         self, item: Any, n: int = 8, strength: float = varying.STRENGTH, where: Mapping[str, Any] | None = None, seed: int = 0

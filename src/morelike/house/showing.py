@@ -158,11 +158,11 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
         "real": picture(package.codec, real, columns, folder, about),
         "generated": picture(package.codec, generated, columns, folder, about),
         "row_labels": names,
-        **_told(package, condition, generated, real),
+        **told_page(package, condition, generated, real),
     }
 
 
-def _told(package: Package, condition: Mapping[str, Tensor], generated: np.ndarray, real: np.ndarray) -> dict[str, Any]:
+def told_page(package: Package, condition: Mapping[str, Tensor], generated: np.ndarray, real: np.ndarray) -> dict[str, Any]:
     """The report's held-out picture conditions, what was made under each and the real ones, row by row; {} where there is none."""
     name = picture_condition(package)
     if name is None or package.codec.kind != "image":

@@ -50,13 +50,16 @@ def way(package: Package, ends: tuple[str | None, str | None], where: Mapping[st
     given, to = ends
     if isinstance(package.model, Translates):
         if where or dials:
-            raise BadInput("a model that goes between two sets takes items and where they are to go, and nothing else")
+            rest = "--where is for texts, and dials for models that are told pictures"
+            raise BadInput(f"a model that goes between two sets takes items and where they are to go, and nothing else: {rest}")
         sets = way_of(package, to, given)
         return Making(package.codec, lambda items: carry(package, items, sets), sets.old, sets.new)
     if to is None and given is None:
         name = picture_condition(package)
         if name is None:
-            others = "learn one of pairs (--condition), or name a class with --to, as in --to label=5"
+            if not isinstance(package.model, Encodes) or not package.conditions:
+                generator(package, "translate")
+            others = "train on pairs (--condition), or name the class that they are to become with --to"
             raise Refused(f"{package.recipe.model} was not told pictures, so that it can't make one of another: {others}")
         return Making(package.conditions[name], lambda items: paint(package, items, where, seed, dials), name, "picture")
     if where or dials:

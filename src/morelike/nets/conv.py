@@ -88,8 +88,8 @@ class Critic(nn.Module):
     def embed(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         """(B, width): what the logit is read from; conditions that are no pictures come in later."""
         h = _fast_layout(pad_to(self.pictures(x, condition, given), self.multiple))
-        h = self.hidden(self.features(h).flatten(1))
-        return h
+        out: Tensor = self.hidden(self.features(h).flatten(1))
+        return out
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         h = self.embed(x, condition, given)

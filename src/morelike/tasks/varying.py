@@ -45,12 +45,12 @@ def way(
 
 
 @torch.no_grad()
-def renoised(model: Denoises, x: Tensor, strength: float, condition: Condition, noise: Noise, guidance: float = 1.0) -> Tensor:
+def renoised(model: Denoises, x: Tensor, strength: float, condition: Condition, noise: Noise) -> Tensor:
     """(B,*): noise up to the time t = `strength` put on x (B,*) and taken off again under `condition` (SDEdit: Meng et al. 2021,
     arXiv:2108.01073). The more noise, the less of x is kept. Raises BadInput for a strength outside 0..1."""
     check_strength(strength)
     found = torch.lerp(x, noise.normal(x.shape[1:], "start"), strength)
-    for _, x_t, _ in way(model, found, strength, condition, guidance):
+    for _, x_t, _ in way(model, found, strength, condition):
         found = x_t
     return found
 
