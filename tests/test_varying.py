@@ -21,7 +21,7 @@ from morelike.core.spec import lift
 from morelike.house import denoising, package, showing, verbs
 from morelike.house.model import Model
 from morelike.judges.told import Told, told_scores
-from morelike.tasks.varying import renoised, varied, way
+from morelike.tasks.varying import descent, renoised, varied
 
 DIGITS = load_digits()
 PICTURES = np.rint(DIGITS.images * (255 / 16)).astype(np.uint8)[..., None]
@@ -121,12 +121,12 @@ class _Gaussian(Denoises):
 
 def test_the_way_of_a_gaussian_ends_in_it() -> None:
     start = Noise(0, 4000, path=("way",)).normal((1,), "start")
-    *_, (t, x, clean) = way(_Gaussian(), start, 1.0, {"mean": start}, steps=200)
+    *_, (t, x, clean) = descent(_Gaussian(), start, 1.0, {"mean": start}, steps=200)
     assert t == 0
     assert torch.equal(x, clean)
     assert abs(float(x.mean()) - 2) < 0.1
     assert abs(float(x.std()) - 1) < 0.05
-    *_, (_, guided, _) = way(_Gaussian(), start, 1.0, {"mean": start}, guidance=2.0, steps=50)
+    *_, (_, guided, _) = descent(_Gaussian(), start, 1.0, {"mean": start}, guidance=2.0, steps=50)
     assert float(guided.mean()) > 3, "guidance does not lead on"
 
 

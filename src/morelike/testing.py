@@ -246,6 +246,10 @@ class _Laws:
     def condition(self, n: int) -> dict[str, Tensor]:
         return {key: torch.from_numpy(values[:n]) for key, values in self.data.condition.items()}
 
+    def one_condition(self, n: int) -> dict[str, Tensor]:
+        """The conditions of the first example, n times."""
+        return {key: torch.from_numpy(values[:1].repeat(n, 0)) for key, values in self.data.condition.items()}
+
     def same_noise_same_sample(self, model: Generator) -> None:
         with torch.inference_mode():
             noise = Noise(5, 6, path=("sample",))
@@ -396,7 +400,7 @@ class _Laws:
         assert isinstance(self.spec, Tokens), f"{self.name}: only ids can be counted"
         ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * self.spec.shape[0])
         x = torch.unique(_stopped(ids, self.spec.stop), dim=0)
-        condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
+        condition = self.one_condition(len(x))
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum())
         low = 0.999 if model.tight == "exact" else 0.0
         assert low <= mass <= (1.001 if model.tight == "exact" else 1.1), f"{self.name}: its masses sum to {mass:.4f}"
@@ -409,7 +413,7 @@ class _Laws:
         x = torch.cartesian_prod(*[torch.arange(f.categories).float() if f.categories else real for f in self.spec.fields])
         numbers = torch.tensor([not field.categories for field in self.spec.fields])
         cells = torch.where(numbers & live(self.spec, x), float(side[1] - side[0]), 1.0).double().prod(1)
-        condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
+        condition = self.one_condition(len(x))
         mass = float((model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp() * cells).sum())
         low = 0.97 if model.tight == "exact" else 0.0
         assert low <= mass <= 1.03, f"{self.name}: its masses sum to {mass:.3f}"
@@ -428,7 +432,7 @@ class _Laws:
             return
         side = torch.linspace(-6, 6, 121)
         x = torch.cartesian_prod(side, side)
-        condition = {key: torch.ones(len(x), 1, dtype=torch.int64) for key in self.conditions}
+        condition = self.one_condition(len(x))
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum() * (side[1] - side[0]) ** 2)
         low = 0.97 if model.tight == "exact" else 0.0
         assert low <= mass <= 1.03, f"{self.name}: its density sums to {mass:.3f} over the plane"

@@ -14,7 +14,7 @@ from .verbs import app
 def vary(  # noqa: PLR0913  # typer reads the options from the signature
     *,
     model: ModelPath,
-    known: Annotated[str, typer.Option("--known", metavar="ITEM", help="a picture's path, or numbers: 0.5,-1", show_default=False)],
+    known: Annotated[str, typer.Option("--known", metavar="ITEM", help="a picture's path, numbers or a text", show_default=False)],
     strength: Annotated[float, typer.Option("--strength", help="from 0 (the same again) to 1 (nothing of it)")] = 0.5,
     n: Annotated[int, typer.Option("-n", help="how many")] = 8,
     where: Where = None,
@@ -26,7 +26,7 @@ def vary(  # noqa: PLR0913  # typer reads the options from the signature
     device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Make others like a given picture: noise is put on it and taken off again, or its latent is moved."""
+    """Make others like a given item: noise is put on it and taken off again, or its latent is moved."""
     from . import tasking, varying
 
     varying.vary(tasking.opened(model, device), varying.Wish(known, strength, n, where or (), out, seed), as_json)

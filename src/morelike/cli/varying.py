@@ -26,7 +26,7 @@ class Wish:
 
 
 def vary(model: Model, wish: Wish, as_json: bool) -> None:
-    """Makes others like a given one: writes pictures, prints rows of numbers."""
+    """Makes others like a given one: writes pictures, prints texts and rows of numbers."""
     check_count(wish.n)
     kind, place = model.codec.kind, None
     if wish.out is not None or kind == "image":
@@ -34,14 +34,14 @@ def vary(model: Model, wish: Wish, as_json: bool) -> None:
     items = model.vary(wish.known, wish.n, wish.strength, where_of(model, wish.where), wish.seed)
     if place is not None:
         writing.write(place, items, model.codec, {}, {})
-    plain = [[float(value) for value in row] for row in items] if kind == "vector" else []
+    plain = list(items) if kind == "text" else [[float(value) for value in row] for row in items] if kind == "vector" else []
     if as_json:
         show.as_json({"items": plain, "strength": wish.strength, "path": None if place is None else str(place.path)})
     elif place is not None:
         show.say(f"{wish.n:,} like {wish.known}, strength {wish.strength:g}: {place.path}")
     else:
-        for row in plain:
-            print(", ".join(f"{value:.6g}" for value in row))
+        for item in plain:
+            print(item if isinstance(item, str) else ", ".join(f"{value:.6g}" for value in item))
 
 
 def animates(model: Model, item: str | None) -> bool:

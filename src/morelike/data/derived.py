@@ -75,7 +75,8 @@ def _pool(x: np.ndarray, factor: int) -> np.ndarray:
 
 def _grey(x: np.ndarray) -> np.ndarray:
     """Of colours the luma; an alpha channel is left out."""
-    return x @ LUMA[:, None] if x.shape[3] == 3 else x[..., :3] @ LUMA[:, None] if x.shape[3] == 4 else x.mean(3, keepdims=True)
+    found: np.ndarray = x[..., :3] @ LUMA[:, None] if x.shape[3] in (3, 4) else x.mean(3, keepdims=True)
+    return found
 
 
 def _edges(x: np.ndarray, span: float) -> np.ndarray:
@@ -85,4 +86,5 @@ def _edges(x: np.ndarray, span: float) -> np.ndarray:
     across = grey[:, 2:] - grey[:, :-2]
     along = along[:, :-2] + 2 * along[:, 1:-1] + along[:, 2:]
     across = across[:, :, :-2] + 2 * across[:, :, 1:-1] + across[:, :, 2:]
-    return np.minimum(np.hypot(along, across) / _FULL, span)
+    found: np.ndarray = np.minimum(np.hypot(along, across) / _FULL, span)
+    return found

@@ -93,7 +93,7 @@ def by_folders(pictures: Sequence[str], asked: Sequence[str]) -> Pairs | None:
     return Pairs(items, keys, {written[told]: partners}, {written[told]: [""] * len(keys)}, (note,))
 
 
-def by_tables(tables: Sequence[PictureTable], pictures: Sequence[str], asked: Sequence[str]) -> tuple[Pairs, np.ndarray] | None:
+def by_tables(tables: Sequence[PictureTable], pictures: Sequence[str], asked: Sequence[str]) -> tuple[Pairs, list[int]] | None:
     """(the pairs of the columns that name pictures, the numbers of the pictures that are learnt). None where there are no such columns.
 
     Raises BadInput, naming file and line, for a cell that names none.
@@ -108,8 +108,8 @@ def by_tables(tables: Sequence[PictureTable], pictures: Sequence[str], asked: Se
     if not told:
         return None
     rows = [all(table.rows[number] is not None for table in told.values()) for number in range(len(pictures))]
-    kept = np.flatnonzero(rows)
-    found = {name: [_partner(table, name, int(number), pictures, known) for number in kept] for name, table in told.items()}
+    kept = [number for number, there in enumerate(rows) if there]
+    found = {name: [_partner(table, name, number, pictures, known) for number in kept] for name, table in told.items()}
     left = [number for number, there in enumerate(rows) if not there and number not in partners]
     if left:
         if any(name in told for name in asked):

@@ -18,7 +18,7 @@ from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..core.spec import lift_all
 from ..data.grid import grid
-from ..tasks.varying import STEPS, way
+from ..tasks.varying import STEPS, descent
 from .package import Package
 from .sampling import conditions_for
 from .writing import whole
@@ -52,7 +52,7 @@ def frames(package: Package, n: int, where: Mapping[str, Any], seed: int = 0) ->
     start = noise.normal(package.model.spec.shape, "start")
     return [
         grid([*codec.decode(x.cpu().numpy()), *codec.decode(clean.cpu().numpy())], n)
-        for _, x, clean in way(model, start, 1.0, condition, guidance, STEPS)
+        for _, x, clean in descent(model, start, 1.0, condition, guidance, STEPS)
     ]
 
 

@@ -199,9 +199,9 @@ class Model:
     def vary(
         self, item: Any, n: int = 8, strength: float = varying.STRENGTH, where: Mapping[str, Any] | None = None, seed: int = 0
     ) -> Any:
-        """n raw items like one: the path of a picture, a row of numbers or a raw item. `strength`, from 0 (the same again) to 1 (nothing
-        of it), is the noise that is put on it and taken off again, or how far its latent is moved. Conditions that `where` doesn't give
-        are unknown. Raises Refused for a model that can't."""
+        """n raw items like one: the path of a picture, numbers, a text or a raw item. `strength`, from 0 (the same again) to 1 (nothing of
+        it), is the noise that is put on it and taken off again, or how far its latent is moved. Conditions that `where` doesn't give are
+        unknown. Raises Refused for a model that can't."""
         check_count(n)
         return varying.vary(self.package, item, n, strength, where or {}, seed)
 

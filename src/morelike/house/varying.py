@@ -27,11 +27,11 @@ STRENGTH = 0.5
 
 
 def vary(package: Package, item: Any, n: int, strength: float, where: Mapping[str, Any], seed: int = 0) -> Any:
-    """n raw items like one: the path of a picture, a row of numbers or a raw item. What `where` doesn't say of its conditions is unknown.
-
-    Raises BadInput for a strength outside 0..1, and Refused for a model that can't.
-    """
+    """n raw items like one: the path of a picture, a row of numbers, a text or a raw item. What `where` doesn't say of its conditions is
+    unknown. Raises BadInput for a strength outside 0..1, and Refused for a model that can't, and for tables."""
     model, codec = generator(package, "vary"), package.codec
+    if codec.kind == "table":
+        raise Refused("rows of a table are not varied: fix some columns with `sample --where` and draw the others")
     check_strength(strength)
     condition = {name: value.expand(n, *value.shape[1:]) for name, value in fixed_conditions(package, where).items()}
     x = lift(codec.spec, torch.from_numpy(item_of(codec, item))).to(model.device)

@@ -37,8 +37,8 @@ def told_scores(told: Told) -> Ready:
     """
     if len(told.real) < _SMALLEST:
         raise Refused(f"needs at least {_SMALLEST} held-out items, has {len(told.real)}")
-    real = told.real.astype(np.float64)
+    made, real = (items.reshape(len(items), -1).astype(np.float64) for items in (told.made, told.real))
     span = float(real.max() - real.min()) or 1.0
-    each, others = (np.abs(items - real).reshape(len(real), -1).mean(1) / span for items in (told.made, np.roll(real, 1, 0)))
+    each, others = (np.abs(items - real).mean(1) / span for items in (made, np.roll(real, 1, 0)))
     own = around(float(each.mean()), float(each.std() / np.sqrt(len(each))), 0.0)
     return Ready(told_rules(), {TOLD: own}, {_ANOTHER: {TOLD: float(others.mean())}}, len(each), "values")

@@ -27,7 +27,7 @@ def check_strength(strength: float) -> None:
         raise BadInput(f"strength is the share that is drawn anew, from 0 (the same again) to 1 (nothing of it), not {strength:g}")
 
 
-def way(
+def descent(
     model: Denoises, x: Tensor, begin: float, condition: Condition = None, guidance: float = 1.0, steps: int = STEPS
 ) -> Iterator[tuple[float, Tensor, Tensor]]:
     """(t, x_t (B,*), E[x|x_t] (B,*)) from t = `begin`, where x_t is `x`, to t = 0, step by step (Song et al. 2020, arXiv:2010.02502,
@@ -50,7 +50,7 @@ def renoised(model: Denoises, x: Tensor, strength: float, condition: Condition, 
     arXiv:2108.01073). The more noise, the less of x is kept. Raises BadInput for a strength outside 0..1."""
     check_strength(strength)
     found = torch.lerp(x, noise.normal(x.shape[1:], "start"), strength)
-    for _, x_t, _ in way(model, found, strength, condition):
+    for _, x_t, _ in descent(model, found, strength, condition):
         found = x_t
     return found
 
