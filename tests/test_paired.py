@@ -180,6 +180,8 @@ def test_what_is_made_of_pictures() -> None:
 def test_what_cannot_be_made_is_said() -> None:
     with pytest.raises(BadInput, match=r"pool3 divides each side by 3, but the pictures are 8 x 8: pool2, pool4, pool8 would fit"):
         prepare(Recipe(data="digits", condition=["pool3"]))
+    with pytest.raises(BadInput, match="grey already"):
+        prepare(Recipe(data="digits", condition=["grey"]))
     with pytest.raises(BadInput, match=r"pool1 .* changes nothing"):
         open_source("digits", condition="pool1")
     with pytest.raises(UnknownName, match=r"gray.*grey"):

@@ -46,7 +46,7 @@ class Derived:
 def derived(name: str) -> Derived | None:
     """The condition of that name, or None where no such one is made. Raises BadInput for a pool that changes nothing."""
     if name == "grey":
-        return Derived(name, lambda shape: (1, *shape[1:]), lambda x, _: _grey(x))
+        return Derived(name, _grey_shape, lambda x, _: _grey(x))
     if name == "edges":
         return Derived(name, lambda shape: (1, *shape[1:]), _edges)
     found = _POOL.fullmatch(name)
@@ -56,6 +56,12 @@ def derived(name: str) -> Derived | None:
     if factor < 2:
         raise BadInput(f"{name} averages squares of {factor} pixels, which changes nothing: pool2 halves each side, pool4 quarters it")
     return Derived(name, lambda shape: _pooled_shape(name, factor, shape), lambda x, _: _pool(x, factor))
+
+
+def _grey_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if shape[0] == 1:
+        raise BadInput("the pictures are grey already, so that there is nothing to colour: choose another condition, such as pool2")
+    return (1, *shape[1:])
 
 
 def _pooled_shape(name: str, factor: int, shape: tuple[int, int, int]) -> tuple[int, int, int]:
