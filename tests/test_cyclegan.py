@@ -465,7 +465,7 @@ def test_other_models_point_to_those_that_can() -> None:
     other = Model(Package(build(Recipe(model="dcgan", size="xs"), PICTURE, {}), codec, {}, Recipe(model="dcgan")))
     with pytest.raises(Refused, match="families that can: cyclegan"):
         other.translate("x.png")
-    with pytest.raises(BadInput, match="such as cyclegan"):
+    with pytest.raises(Refused, match="can't translate pictures to another class; families that can: diffusion"):
         other.translate("x.png", to="B")
 
 

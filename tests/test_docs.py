@@ -37,8 +37,8 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/families.md",
-         "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md", "docs/tables.md", "docs/text.md",
-         "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md", "docs/pictures-as-conditions.md",
+         "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -101,6 +101,10 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         folder = tmp_path / "my-pictures" / ("cat" if number % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / f"{number}.png")
+        for side, size in (("a", 4), ("b", 8)):
+            pair = tmp_path / "my-pairs" / side
+            pair.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels[:size, :size]).save(pair / f"{number}.png")
         sets = tmp_path / "my-sets" / (("train" if number < 24 else "test") + "AB"[number % 2])
         sets.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(sets / f"{number % 24}.png")
@@ -113,10 +117,11 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     def words(recipe: Recipe, wish: training.Wish, audience: Any) -> None:
         family: Any = registry.family(recipe.model or "diffusion").load()
         counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
-        own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan"
+        told = recipe.data == "my-pairs" or recipe.condition == ["pool2"]
+        own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
-            default = "table-ar" if recipe.data.endswith(".csv") else "transformer"
+            default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})
             recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
             train_words(recipe, replace(wish, judge=False), audience)

@@ -415,9 +415,9 @@ def test_pictures_go_to_a_strip(morelike_cli: Runner, tmp_path: Path) -> None:
     wide, high = Image.open(tmp_path / "strip.png").size
     assert wide > 2 * high
     assert "no picture" in morelike_cli("interpolate", path, tmp_path / "9.png", tmp_path / "1.png").err
-    diffusion = folder_of(packaged("diffusion", ImageCodec.fit(pixels)), tmp_path / "diffusion")
-    refused = morelike_cli("interpolate", diffusion, 1, 2).err
-    assert "diffusion can't interpolate; families that can: vae, " in refused
+    pixelcnn = folder_of(packaged("pixelcnn", ImageCodec.fit(pixels)), tmp_path / "pixelcnn")
+    refused = morelike_cli("interpolate", pixelcnn, 1, 2).err
+    assert "pixelcnn can't interpolate; families that can: diffusion, vae, " in refused
     assert "more (morelike models)" in refused
     named = set(refused.strip().rsplit(": ", 1)[1].split(" and ")[0].split(", "))
     assert not named & {"vq-ae", "vqvae", "text-vae", "tvae", "cvae", "gaussian"}

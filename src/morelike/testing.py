@@ -59,9 +59,11 @@ SPECS: tuple[Spec, ...] = (
 that can be counted, with a stop and without, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
+BESIDE = Array((1, 4, 4))
+"""A condition that is a picture."""
 PAIR: Conditions = {"side": class_label(2)}
 """Two sets, for families that refuse all of `CONDITIONS`."""
-CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,))})
+CONDITIONS: tuple[Conditions, ...] = ({}, {"label": class_label(CLASSES)}, {"source": SOURCE, "size": Array((1,)), "beside": BESIDE})
 
 
 def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
@@ -79,8 +81,9 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
     size = label.float() + noise.normal((1,), "size")
-    side = (label > 0).long()
-    return Dataset(stored.numpy(), {"label": label.numpy(), "source": source.numpy(), "size": size.numpy(), "side": side.numpy()})
+    beside = label.float()[..., None, None] + noise.normal(BESIDE.shape, "beside")
+    told = {"label": label, "source": source, "size": size, "beside": beside, "side": (label > 0).long()}
+    return Dataset(stored.numpy(), {name: values.numpy() for name, values in told.items()})
 
 
 def _toy_rows(fields: Sequence[Field], label: Tensor, noise: Noise) -> Tensor:
@@ -103,7 +106,7 @@ def _stopped(ids: Tensor, stop: int | None) -> Tensor:
 
 
 def check_generator(name: str, spec: Spec | None = None, family: type[Trainable] | None = None) -> None:
-    """Every law of the contract on toy data at size `xs`, without conditions, with a class label, with a sequence and a number.
+    """Every law of the contract on toy data at size `xs`, without conditions, with a class label, with a sequence, a number and a picture.
 
     `family` is for a class of one's own.
 
@@ -242,6 +245,10 @@ class _Laws:
 
     def condition(self, n: int) -> dict[str, Tensor]:
         return {key: torch.from_numpy(values[:n]) for key, values in self.data.condition.items()}
+
+    def one_condition(self, n: int) -> dict[str, Tensor]:
+        """The conditions of the first example, n times."""
+        return {key: torch.from_numpy(values[:1].repeat(n, 0)) for key, values in self.data.condition.items()}
 
     def same_noise_same_sample(self, model: Generator) -> None:
         with torch.inference_mode():
@@ -393,7 +400,7 @@ class _Laws:
         assert isinstance(self.spec, Tokens), f"{self.name}: only ids can be counted"
         ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * self.spec.shape[0])
         x = torch.unique(_stopped(ids, self.spec.stop), dim=0)
-        condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
+        condition = self.one_condition(len(x))
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum())
         low = 0.999 if model.tight == "exact" else 0.0
         assert low <= mass <= (1.001 if model.tight == "exact" else 1.1), f"{self.name}: its masses sum to {mass:.4f}"
@@ -406,7 +413,7 @@ class _Laws:
         x = torch.cartesian_prod(*[torch.arange(f.categories).float() if f.categories else real for f in self.spec.fields])
         numbers = torch.tensor([not field.categories for field in self.spec.fields])
         cells = torch.where(numbers & live(self.spec, x), float(side[1] - side[0]), 1.0).double().prod(1)
-        condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
+        condition = self.one_condition(len(x))
         mass = float((model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp() * cells).sum())
         low = 0.97 if model.tight == "exact" else 0.0
         assert low <= mass <= 1.03, f"{self.name}: its masses sum to {mass:.3f}"
@@ -425,7 +432,7 @@ class _Laws:
             return
         side = torch.linspace(-6, 6, 121)
         x = torch.cartesian_prod(side, side)
-        condition = {key: torch.ones(len(x), 1, dtype=torch.int64) for key in self.conditions}
+        condition = self.one_condition(len(x))
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum() * (side[1] - side[0]) ** 2)
         low = 0.97 if model.tight == "exact" else 0.0
         assert low <= mass <= 1.03, f"{self.name}: its density sums to {mass:.3f} over the plane"

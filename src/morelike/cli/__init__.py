@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from . import tasks  # noqa: F401  # adds its verbs
+from . import picture_tasks, tasks  # noqa: F401  # they add their verbs
 from .verbs import app
 
 

@@ -195,7 +195,13 @@ def _items(values: Mapping[str, Any]) -> str:
     return f"{values['items']:,}, each at most {shape} ({text['unit']}), the first {text['example']!r}"
 
 
+def _times(column: Mapping[str, Any]) -> str:
+    return " x ".join(map(str, column["picture"]))
+
+
 def _column(column: Mapping[str, Any]) -> str:
+    if "picture" in column:
+        return f"{column['name']} (pictures{f', each {_times(column)}' if column['picture'] else ''})"
     if "text" in column:
         return f"{column['name']} (texts of at most {column['longest']:,} characters, the first {column['text']!r})"
     if "categories" not in column:

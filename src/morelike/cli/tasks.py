@@ -119,8 +119,10 @@ def translate(  # noqa: PLR0913  # typer reads the options from the signature
     out: Annotated[
         str | None, typer.Option("--out", metavar="PATH", help="write lines to a file, pictures to a folder", show_default=False)
     ] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="SET", help="the set that pictures go to: B", show_default=False)] = None,
-    given: Annotated[str | None, typer.Option("--from", metavar="SET", help="the set that they are of", show_default=False)] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="SET", help="the set that pictures go to: B; or the class: label=5", show_default=False)
+    ] = None,
+    given: Annotated[str | None, typer.Option("--from", metavar="SET", help="the set or class they are of", show_default=False)] = None,
     where: Where = None,
     seed: Seed = 0,
     constraint: Constraint = None,
@@ -129,18 +131,18 @@ def translate(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the text that goes with a text, for models of pairs: by beam search (dial beam=4); or carry pictures over to another set."""
-    from ..core.abilities import Translates
+    """Write the text that goes with a text, for models of pairs: by beam search (dial beam=4); or make the picture that goes with a
+    picture, carry pictures over to another set, or to another class."""
     from . import carrying, tasking
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, stop=stop or (), device=device)
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
-    if isinstance(opened.package.model, Translates):
-        tasking.none_of({"--where": where, "--constraint": constraint, "--stop": stop, "a dial": words.dials}, "is for texts")
-        carrying.translate(opened, file or words.text, (given, to), out, as_json, audience)
+    if opened.codec.kind != "text":
+        tasking.none_of({"--constraint": constraint, "--stop": stop}, "is for texts")
+        carrying.translate(opened, words, (given, to), out, as_json, audience)
     else:
-        tasking.none_of({"--to": to, "--from": given}, "is for models that go between two sets of pictures")
+        tasking.none_of({"--to": to, "--from": given}, "is for models of pictures")
         tasking.translate(opened, words, out, as_json, audience)
 
 
@@ -186,16 +188,17 @@ def explain(  # noqa: PLR0913  # typer reads the options from the signature
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="write a heat map as a page", show_default=False)] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="PATH", help="as for sample; pictures by default to MODEL/traversal.png", show_default=False),
+        typer.Option("--out", metavar="PATH", help="as for sample; of an animation NAME.gif, .png or .webp; in MODEL", show_default=False),
     ] = None,
-    n: Annotated[int, typer.Option("-n", help="steps of each latent number")] = 9,
+    n: Annotated[int, typer.Option("-n", help="steps of each latent number; samples of an animation")] = 9,
     rows: Annotated[int, typer.Option("--rows", help="how many latent numbers, those that change most first")] = 8,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show how much each piece of a text surprises a model, or what single numbers of its latent do to a picture."""
-    from . import latents, tasking
+    """Show how much each piece of a text surprises a model, what single numbers of its latent do to a picture, or how pictures come out
+    of noise."""
+    from . import latents, tasking, varying
     from .audience import RichAudience
 
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
@@ -204,6 +207,9 @@ def explain(  # noqa: PLR0913  # typer reads the options from the signature
         tasking.explain(opened, tasking.Words(None if file is not None else item, file, where or ()), html, as_json, audience)
     else:
         tasking.none_of({"--html": html, "--file": file}, "is for texts")
+        if varying.animates(opened, item):
+            varying.animate(opened, n, where or (), out, as_json)
+            return
         latents.traverse(opened, latents.Wish(item, n, rows, where or (), out), as_json, audience)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ..core.errors import BadInput
-from . import two_sets
+from . import paired, two_sets
 from .columns import SPLITS, column, is_official, split_indices, split_word
 from .files import Files, guarded
 from .pictures import check_pictures
@@ -134,6 +134,8 @@ def from_mapping(name: str, arrays: Mapping[str, Any], kind: str | None = None) 
     chosen, items, why, notes = as_items(name, array, kind)
     counts = {split: len(xs[split]) for split in order}
     columns = _columns(name, parts, counts)
+    if chosen == "image":
+        columns |= _pictures_beside(name, parts, counts, items)
     return Source(name, chosen, items, columns, _split(shared, counts), tuple(notes), why_kind=why)
 
 
@@ -206,6 +208,22 @@ def _columns(name: str, parts: Mapping[str | None, Mapping[str, np.ndarray]], co
         names = shared.get(f"{base}_names")
         columns[base] = column(base, values, None if names is None else names.tolist())
     return columns
+
+
+def _pictures_beside(
+    name: str, parts: Mapping[str | None, Mapping[str, np.ndarray]], counts: Mapping[str | None, int], items: np.ndarray
+) -> dict[str, Column]:
+    """Further arrays of pictures, one an item in every part. Raises BadInput for sides in another proportion than the items'."""
+    found = {}
+    for base in next(iter(parts[split] for split in counts)):
+        arrays = [parts[split].get(base) for split in counts]
+        whole = [array for array, total in zip(arrays, counts.values(), strict=True) if array is not None and array.shape[:1] == (total,)]
+        if base in _X | _Y or len(whole) < len(arrays) or any(array.ndim < 3 or array.dtype.kind not in "biuf" for array in whole):
+            continue
+        _, pictures, _, _ = as_items(f"{name}: {base}", np.concatenate(whole), "image")
+        paired.check_sizes(base, pictures.shape[1:3], "the pictures", items.shape[1:3])
+        found[base] = Column(base, np.arange(len(pictures)), pictures=pictures)
+    return found
 
 
 def _picture_blobs(name: str, parts: dict[str | None, dict[str, np.ndarray]]) -> Source:

@@ -67,7 +67,7 @@ class PictureTable:
 def read_tables(places: Sequence[Files], pictures: Sequence[str], notes: list[str]) -> list[PictureTable]:
     """The tables among `places` that name some of the pictures; those of one name in several folders are one. `notes` hears of the rest."""
     found: dict[str, PictureTable] = {}
-    own = _Names(pictures)
+    own = Names(pictures)
     for files in places:
         for path in sorted(name for name in files.sizes if name.lower().endswith(SUFFIXES)):
             rows = _rows(files, path, notes)
@@ -79,7 +79,7 @@ def read_tables(places: Sequence[Files], pictures: Sequence[str], notes: list[st
     return list(found.values())
 
 
-class _Names:
+class Names:
     """Pictures by path, and by file name."""
 
     def __init__(self, pictures: Sequence[str]) -> None:
@@ -88,10 +88,11 @@ class _Names:
         for number, path in enumerate(pictures):
             self._by_name.setdefault(PurePosixPath(path).name, []).append(number)
 
-    def numbers(self, table: str, file: str) -> list[int]:
-        """The pictures that a row means: by its path from the table's folder, from the top, or else by the file's name alone."""
+    def numbers(self, table: str, file: str, by_name: bool = True) -> list[int]:
+        """The pictures that a row means: by its path from the table's folder, from the top, or else `by_name`, the file's alone."""
         beside = str(PurePosixPath(table).parent / file)
-        return self._by_path.get(beside) or self._by_path.get(file) or self._by_name.get(PurePosixPath(file).name, [])
+        found = self._by_path.get(beside) or self._by_path.get(file)
+        return found or (self._by_name.get(PurePosixPath(file).name, []) if by_name else [])
 
 
 def _place(table: PictureTable, numbers: Sequence[int], row: Row) -> None:

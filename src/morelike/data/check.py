@@ -48,7 +48,7 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
             **({"characters": {name: source.items.characters(rows) for name, rows in parts.items()}} if source.ordered else {}),
         },
         **({"text": _text(codec, source)} if isinstance(codec, TextCodec) else {}),
-        "conditions": [_column(source, name) for name in chosen],
+        "conditions": [_column(source, name, codecs[name]) for name in chosen],
         "columns": [_column(source, name) for name in source.columns if name not in chosen],
         "notes": [*(described() if described is not None else ()), *told, *source.notes],
         "skipped": [{"file": file, "why": why} for file, why in source.skipped],
@@ -65,8 +65,11 @@ def _text(codec: TextCodec, source: Source) -> dict[str, Any]:
     return {"unit": codec.unit, "ids": codec.spec.vocab, "window": codec.window, "running": source.ordered, "example": example}
 
 
-def _column(source: Source, name: str) -> dict[str, Any]:
+def _column(source: Source, name: str, codec: Codec | None = None) -> dict[str, Any]:
+    """What a column holds; `codec`: its own, where it is a condition."""
     column = source.columns[name]
+    if column.kind == "picture":
+        return {"name": name, "picture": list(codec.spec.shape) if codec is not None else []}
     if column.kind == "text":
         return {"name": name, "text": next((text for text in column.values if text), "")[:_SHOWN], "longest": max(map(len, column.values))}
     if column.kind == "number":

@@ -1,5 +1,5 @@
 """Folders of pictures (or zips of them): sub-folders are classes, train/val/test an official split, trainA and trainB
-two sets, a table beside them may hold classes and split."""
+two sets, a and b pairs; a table beside them may hold classes, split and pairs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BadInput, UnknownName
-from . import two_sets
+from . import paired, two_sets
 from .beside import SUFFIXES as TABLES
 from .beside import PictureTable, asked_column, columns_of, named, read_tables, stray_notes
 from .columns import category_column, is_official, natural, split_indices, split_word
+from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles
 from .picture_file import SUFFIXES, looks_like_picture
-from .pictures import check_pictures
 from .progress import Progress
 from .source import Column, Source
 
@@ -52,38 +52,61 @@ def open_pictures(
 
     Raises BadInput where too many pictures are bad, or a table's row that is needed, UnknownName for a condition that isn't there.
     """
+    pairs, tables, notes = _understood(files, beside, pictures, condition)
 
-    def load(number: int) -> Path | bytes:
-        picture = pictures[number]
+    def load(picture: str) -> Path | bytes:
         return files.local(picture) or files.read(picture, _FILE_LIMIT)
 
-    tables, notes = _tables(files, beside, pictures, condition)
-    checked = check_pictures(name, pictures, load, progress)
-    kept = [pictures[number] for number in checked.good]
-    words, labels, said = _by_folders(kept)
-    notes = [*said, *notes]
-    columns = {} if labels is None else {"label": category_column("label", labels)}
+    read = paired.read(name, pairs, load, progress)
+    words, labels, said = _by_folders(pairs.names)
+    notes = [*pairs.notes, *said, *notes]
+    columns = dict(read.columns)
+    if labels is not None:
+        columns["label"] = category_column("label", labels)
     split = split_indices(words)
     for table in tables:
-        table.rows = [table.rows[number] for number in checked.good]
+        table.rows = [table.rows[number] for number in read.good]
         if not split and table.whole and "split" in table.fields:
             split = split_indices([split_word(word) for word in table.values("split")])
             notes.append(f"the official split is that of {table.name}")
         for key, values in columns_of(table).items():
             columns.setdefault(key, values)
-    columns |= _asked(tables, columns, condition, kept, notes)
-    skipped = (*checked.skipped, *strangers(files, pictures))
+    columns |= _asked(tables, columns, condition, pairs.items, notes)
     return Source(
         name,
         "image",
-        checked.pictures,
+        read.pictures,
         columns,
         split if is_official(split) else None,
-        (*notes, *checked.notes),
-        skipped,
-        [PurePosixPath(picture).name for picture in kept],
+        (*notes, *read.notes),
+        (*read.skipped, *strangers(files, pictures)),
+        [PurePosixPath(picture).name for picture in pairs.items],
         why_kind=f"{files.where.name} holds {len(pictures):,} picture files",
+        conditions=tuple(pairs.told),
     )
+
+
+def _understood(
+    files: Files, beside: Files, pictures: Sequence[str], condition: Sequence[str]
+) -> tuple[paired.Pairs, list[PictureTable], list[str]]:
+    """(which pictures are learnt, and which belong to each; tables that name them; sentences on the tables)."""
+    pairs = None if "label" in condition else paired.by_folders(pictures, condition)
+    if pairs is not None:
+        tables, notes = _tables(files, beside, pairs.items, ())
+    else:
+        tables, notes = _tables(files, beside, pictures, condition)
+        if (found := paired.by_tables(tables, pictures, condition)) is not None:
+            pairs, rows = found
+            for table in tables:
+                table.rows = [table.rows[row] for row in rows]
+    pairs = pairs or paired.Pairs(list(pictures), list(pictures))
+    for table in tables:
+        notes += stray_notes(table)
+        there = sum(row is not None for row in table.rows)
+        if not table.whole:
+            named_are = f"{table.name} names only {there:,} of {len(pairs.items):,} pictures"
+            notes.append(f"{named_are}: its columns are left out unless they are asked for")
+    return pairs, tables, notes
 
 
 def _tables(
@@ -93,6 +116,7 @@ def _tables(
     notes: list[str] = []
     tables = read_tables([beside] if files is beside else [beside, files], pictures, notes)
     known = {named(field) for table in tables for field in table.fields}
+    condition = [name for name in condition if name in known or derived(name) is None]
     if beside is files and isinstance(files, ZipFiles) and set(condition) - known - {"label"}:
         folder = files.where.parent
         near = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLES and path.is_file())
@@ -101,12 +125,6 @@ def _tables(
     absent = [name for name in condition if name not in known | {"label"}]
     if absent and notes:
         raise BadInput(f"no table beside the pictures has a column {absent[0]!r}, but {'; '.join(notes)}")
-    for table in tables:
-        notes += stray_notes(table)
-        there = sum(row is not None for row in table.rows)
-        if not table.whole:
-            named_are = f"{table.name} names only {there:,} of {len(pictures):,} pictures"
-            notes.append(f"{named_are}: its columns are left out unless they are asked for")
     return tables, notes
 
 
@@ -117,10 +135,10 @@ def _asked(
     free = {field: table for table in reversed(tables) for field in table.fields if field != "split" and named(field) not in columns}
     found = {}
     for name in condition:
-        if name in columns:
+        if name in columns or (name not in free and derived(name) is not None):
             continue
         if name not in free:
-            raise UnknownName("condition", name, [*columns, *free])
+            raise UnknownName("condition", name, [*columns, *free, *NAMES])
         found[name] = asked_column(free[name], name, pictures, notes)
     rest = [field for field in free if field not in found]
     if rest:

@@ -16,10 +16,11 @@ from ..core import registry
 from ..core.errors import BadInput, UnknownName
 from . import arrays, builtin, cifar, folder, idx, table_open, text_open
 from .columns import column, split_word
+from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
 from .pictures import Pictures
 from .progress import Progress
-from .source import Source
+from .source import Column, Source
 from .text_files import plain_name
 
 _LOOKED_AT = 4096
@@ -358,11 +359,13 @@ def _conditions(source: Source, condition: str | Sequence[str] | None) -> Source
         label = source.kind != "table" and "label" in source.columns and source.columns["label"].categories
         default = ("label",) if label else ()
         return replace(source, conditions=source.conditions or default)
-    names = _names(condition)
+    names, columns = _names(condition), dict(source.columns)
     for name in names:
-        if name not in source.columns:
-            raise UnknownName("condition", name, source.columns)
-    return replace(source, conditions=tuple(names))
+        if name not in columns and source.kind == "image" and (made := derived(name)) is not None:
+            columns[name] = Column(name, np.arange(len(source.items)), pictures=made)
+        if name not in columns:
+            raise UnknownName("condition", name, [*columns, *(NAMES if source.kind == "image" else ())])
+    return replace(source, columns=columns, conditions=tuple(names))
 
 
 def _names(condition: str | Sequence[str] | None) -> list[str]:

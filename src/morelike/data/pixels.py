@@ -7,7 +7,7 @@ from PIL import Image
 
 from ..core.errors import BadInput
 
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601 weights of red, green and blue."""
 
 
@@ -54,7 +54,7 @@ def to_channels(array: np.ndarray, channels: int) -> np.ndarray:
     if have == 1:
         array = np.repeat(array, 3, axis=2)
     elif channels == 1:
-        grey: np.ndarray = array @ _LUMA
+        grey: np.ndarray = array @ LUMA
         return (grey if array.dtype.kind == "f" else np.rint(grey)).astype(array.dtype)[:, :, None]
     if channels == 3:
         return array

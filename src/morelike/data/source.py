@@ -14,16 +14,20 @@ Items: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One value an item that can serve as a condition: class ids (0..len(categories)-1), real numbers or texts."""
+    """One value an item that can serve as a condition: class ids (0..len(categories)-1), real numbers, texts or pictures."""
 
     name: str
     values: np.ndarray
     categories: tuple[str, ...] = ()
     """Class names in order; () = real numbers, or texts in an array of objects."""
+    pictures: Items = None
+    """Pictures that the values number; or a `data.derived.Derived`, which makes them of the items."""
 
     @property
-    def kind(self) -> Literal["category", "number", "text"]:
+    def kind(self) -> Literal["category", "number", "text", "picture"]:
         """What the values are."""
+        if self.pictures is not None:
+            return "picture"
         if self.categories:
             return "category"
         return "text" if self.values.dtype == object else "number"

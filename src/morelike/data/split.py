@@ -86,10 +86,13 @@ def _official(source: Source, classes: np.ndarray, groups: np.ndarray | None, se
 
 
 def _groups(source: Source) -> np.ndarray | None:
-    """(N,) a number for each source text of pairs, where some come more than once."""
-    name = next((name for name in source.conditions if name in source.columns and source.columns[name].kind == "text"), None)
+    """(N,) a number for each source text or picture of pairs, where some come more than once."""
+    name = next((name for name in source.conditions if name in source.columns and source.columns[name].kind in ("text", "picture")), None)
     if name is None:
         return None
+    if source.columns[name].kind == "picture":
+        numbered = source.columns[name].values
+        return numbered if len(np.unique(numbered)) < len(numbered) else None
     numbers: dict[str, int] = {}
     found = np.array([numbers.setdefault(text, len(numbers)) for text in source.columns[name].values], dtype=np.int64)
     return found if len(numbers) < len(found) else None
@@ -154,7 +157,13 @@ def fingerprint(source: Source, train: np.ndarray, validation: np.ndarray, holdo
             digest.update(item.tobytes())
     for name in sorted(source.columns):
         column = source.columns[name]
+        if column.kind == "picture" and name not in source.conditions:
+            continue
         digest.update(f"{name} {column.categories} {column.values.dtype.str}".encode())
+        if isinstance(column.pictures, Pictures):
+            digest.update(column.pictures.facts.digests.tobytes())
+        elif isinstance(column.pictures, np.ndarray):
+            digest.update(np.ascontiguousarray(column.pictures).tobytes())
         if column.kind == "text":
             for text in column.values:
                 _add_text(digest, text)

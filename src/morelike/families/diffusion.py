@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Denoises
+from ..core.abilities import Condition, Denoises, Encodes
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
@@ -22,6 +22,8 @@ from ..maths.solvers import SOLVERS
 
 _UNCHOSEN = 1.2
 """The guidance scale as long as none is chosen."""
+_INVERSION = 40
+"""Solver steps from data to its noise, and back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,16 @@ class DiffusionSettings:
         check_ranges(self, time_mean=(-100, 100), time_std=(0, 100), guidance=(0, 100))
 
 
-class Diffusion(Generator, Denoises):
+class Diffusion(Generator, Denoises, Encodes):
     """Conditional flow matching (Lipman et al. 2022, eq. 23 with sigma_min = 0; Liu et al. 2022) on Array specs."""
 
     Settings = DiffusionSettings
     settings: DiffusionSettings
     dials = ("steps", "solver", "guidance")
+
+    def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
+        super().__init__(spec, conditions, nets, parts, settings)
+        self.latent = Array(spec.shape)
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
@@ -97,6 +103,16 @@ class Diffusion(Generator, Denoises):
         condition, given = all_given(condition)
         velocity: Tensor = self.nets["denoiser"](x_t, t, condition, given).float()
         return x_t - t.view(-1, *[1] * (x_t.dim() - 1)) * velocity
+
+    def encode(self, x: Tensor, condition: Condition = None) -> Tensor:
+        """The noise from which the flow without guidance comes to x: it is followed back (Song et al. 2020, arXiv:2010.02502, 4.3)."""
+        times = _times(_INVERSION, "adams")[::-1]
+        return SOLVERS["adams"](lambda x, t: self._velocity(x, t, condition or {}, 1.0), x, times)
+
+    def decode(self, z: Tensor, condition: Condition = None) -> Tensor:
+        """Where the flow without guidance leads from the noise z."""
+        times = _times(_INVERSION, "adams")
+        return SOLVERS["adams"](lambda x, t: self._velocity(x, t, condition or {}, 1.0), z, times)
 
 
 def _times(steps: int, solver: str) -> list[float]:

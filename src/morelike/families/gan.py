@@ -166,7 +166,7 @@ class GAN(OnePass):
     def wants(cls, spec: Spec, conditions: Conditions, settings: GANSettings) -> dict[str, Net]:
         first, *rest = spec.shape
         seen = Array((first * settings.pack + settings.deviation, *rest))
-        kind = {"kind": "mlp"} if settings.plain else in_blocks(spec)
+        kind = {"kind": "mlp"} if settings.plain else in_blocks(spec, conditions)
         return {
             "critic": Net("critic", seen, Array((1,)), kind, told=not settings.auxiliary),
             "generator": Net("decoder", Array((settings.latent,)), spec, kind),

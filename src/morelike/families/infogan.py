@@ -77,7 +77,7 @@ class InfoGAN(OnePass):
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: InfoGANSettings) -> dict[str, Net]:
-        latent, kind = Array((_latent(settings),)), in_blocks(spec)
+        latent, kind = Array((_latent(settings),)), in_blocks(spec, conditions)
         return {"critic": Net("critic", spec, Array((1,)), kind), "generator": Net("decoder", latent, spec, kind)}
 
     def players(self) -> list[Player | Learner]:

@@ -11,16 +11,18 @@ from torch import Tensor
 from ..core.abilities import Condition, Prior
 from ..core.contract import Generator, Remedy, all_given
 from ..core.noise import Noise
-from ..core.spec import Array, Conditions, Spec
+from ..core.spec import Array, Conditions, Spec, spatial
 
 MOST_GRADIENT = 10.0
 """Largest norm of a gradient: sound games stay below; without it one bad batch threw a critic far off (three channels of 28 x 28)."""
 
 
-def in_blocks(spec: Spec) -> dict[str, int]:
+def in_blocks(spec: Spec, conditions: Conditions) -> dict[str, int]:
     """What a game's convolutions are asked for: of pictures larger than 16 pixels they work on blocks of 2 x 2, for what a step
-    costs it mostly costs at the finest level (on 28 x 28 pictures 1.5 times the steps of nets half as wide)."""
-    return {"patch": 2} if len(spec.shape) == 3 and max(spec.shape[1:]) > 16 else {}
+    costs it mostly costs at the finest level (on 28 x 28 pictures 1.5 times the steps of nets half as wide).
+    Not where another picture is told, which a generator must see pixel by pixel."""
+    told = any(spatial(own) for own in conditions.values() if isinstance(own, Array))
+    return {"patch": 2} if len(spec.shape) == 3 and max(spec.shape[1:]) > 16 and not told else {}
 
 
 class OnePass(Generator, Prior):

@@ -20,6 +20,8 @@ NEEDS = {
     "explain": (("continues",),),
     "restyle": (("encodes",), ("infills",), ("continues",)),
     "interpolate": (("encodes",), ("prior",)),
+    "vary": (("denoises",), ("encodes", "prior")),
+    "translate pictures to another class": (("encodes",),),
     "show what its latent numbers do": (("encodes",), ("prior",)),
     "score": (("density",),),
     "classify": (("density",),),
@@ -33,7 +35,7 @@ NEEDS = {
 }
 """Task -> abilities, of which all of one group are needed."""
 
-_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do")
+_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do", "vary")
 """Tasks that move a latent, which ids can't be."""
 
 

@@ -40,6 +40,17 @@ class Way:
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How pictures are made of pictures: what reads the given ones, and a function from some raw items to as many others."""
+
+    codec: Codec
+    make: Callable[[Any], np.ndarray]
+    old: str
+    new: str
+    """What they are, and what they become, in words."""
+
+
 def way_of(package: Package, to: str | None, given: str | None) -> Way:
     """What is asked for; of two sets one end says the other. Raises BadInput where it isn't said, UnknownName for an unknown set."""
     generator(package, "translate")
@@ -110,12 +121,12 @@ def read(file: Path) -> np.ndarray:
 
 
 def carried(
-    package: Package, files: Sequence[tuple[str, Path]], way: Way, advance: Callable[[int], object] = lambda _: None
+    files: Sequence[tuple[str, Path]], make: Callable[[list[np.ndarray]], np.ndarray], advance: Callable[[int], object] = lambda _: None
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, raw item (H,W,C)) of each file; `advance` hears how many are done."""
+    """(name, raw item (H,W,C)) of each file, as `make` makes them of what is in the files; `advance` hears how many are done."""
     for at in range(0, len(files), _AT_ONCE):
         some = files[at : at + _AT_ONCE]
-        made = carry(package, [read(file) for _, file in some], way)
+        made = make([read(file) for _, file in some])
         yield from zip((name for name, _ in some), made, strict=True)
         advance(at + len(some))
 

@@ -27,6 +27,7 @@ from ..judges.table_codes import raw_table
 from ..judges.table_groups import TableFacts, all_rules
 from ..judges.text_features import DIMENSIONS, raw_ngrams
 from ..judges.text_scores import span_rules, variety_rules
+from ..judges.told import Told, told_rules
 from ..judges.verdict import verdict
 from ..maths.distance import kernel_distance_unbiased, unit_scale
 from ..training.loop import Trainer
@@ -42,6 +43,7 @@ from .sampling import draw
 from .showing import by_class, page_conditions, report
 from .table_evidence import table_facts
 from .text_evidence import label_classifier, likelihoods, pairs_of, text_condition, training_texts
+from .varying import picture_condition
 
 __all__ = ["Judged", "Validation", "by_class", "fit_by_passes", "judge", "page_conditions", "raw_features", "report", "smallest"]
 
@@ -105,6 +107,7 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
         pairs=pairs_of(package, data, precision) if text else None,
         table=facts,
         carried=carried_of(package, data),
+        told=Told(generated.items, raw_of(data.codec, data.holdout.x[rows])) if picture_condition(package) is not None else None,
     )
     result = climb(evidence)
     return Judged(result, verdict(result), evidence, time.perf_counter() - began)
@@ -192,6 +195,8 @@ def smallest(data: Prepared) -> dict[str, int]:
     if kind == "text":
         rules |= variety_rules() | span_rules() | likelihood_rules()
         rules |= pair_rules() if text_condition(data) is not None else {}
+    if any(codec.kind == "image" for codec in data.conditions.values()):
+        rules |= told_rules()
     if data.label is not None and kind != "vector":
         rules |= class_rules(len(data.conditions[data.label].names))  # type: ignore[attr-defined]
     return {name: rule.smallest for name, rule in rules.items()}

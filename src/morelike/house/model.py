@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..core.abilities import Translates
 from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused, UnknownName
 from ..data.table import TableCodec
@@ -37,6 +36,7 @@ from . import (
     table_rows,
     tables,
     texts,
+    varying,
 )
 from .audience import Audience, Silent
 from .build import device_of
@@ -181,19 +181,29 @@ class Model:
     ) -> Any:  # fmt: skip
         """A translation of a text, or of each of a list of texts: beam search of width 4 (dial `beam`). An empty one stays empty.
 
-        Of a model that goes between two sets: raw items (N,*) carried over to the set `to`, from an array, a list of arrays or paths, or
-        the path of a picture or a folder; `from_`, the other set, may be said instead.
+        Of a model of pictures: raw items (N,*) made of an array, a list of arrays or paths, or the path of a picture or a folder. Where
+        it goes between two sets, they are carried over to the set `to`; `from_`, the other set, may be said instead. Where it learnt
+        classes, to="label=5" is the class that they become. Else they are its picture condition.
         """
-        if isinstance(self.package.model, Translates):
-            if where or constraint or stop or dials:
-                raise BadInput("a model that goes between two sets takes items and where they are to go, and nothing else")
-            way = carrying.way_of(self.package, to, from_)
-            return carrying.carry(self.package, carrying.items_of(self.codec, lines), way)
+        if self.codec.kind != "text":
+            if constraint or stop:
+                raise BadInput("a constraint and a stop are for texts: leave them out")
+            way = varying.way(self.package, (from_, to), where or {}, seed, dials)
+            return way.make(carrying.items_of(way.codec, lines))
         if to is not None or from_ is not None:
-            raise BadInput("--to and --from are for models that go between two sets, such as cyclegan")
+            raise BadInput("--to and --from are for models of pictures")
         wish = texts.Wish(where or {}, seed, constraint, stop, dials)
         found, _ = texts.translate(self.package, [lines] if isinstance(lines, str) else lines, wish)
         return found[0] if isinstance(lines, str) else found
+
+    def vary(
+        self, item: Any, n: int = 8, strength: float = varying.STRENGTH, where: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> Any:
+        """n raw items like one: the path of a picture, numbers, a text or a raw item. `strength`, from 0 (the same again) to 1 (nothing of
+        it), is the noise that is put on it and taken off again, or how far its latent is moved. Conditions that `where` doesn't give are
+        unknown. Raises Refused for a model that can't."""
+        check_count(n)
+        return varying.vary(self.package, item, n, strength, where or {}, seed)
 
     def restyle(
         self, text: str, to: Mapping[str, Any], n: int = 1, strength: float = restyle.STRENGTH, *, from_: Mapping[str, Any] | None = None,

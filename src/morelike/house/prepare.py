@@ -18,8 +18,11 @@ from ..core.contract import Codec
 from ..core.errors import BadInput, UnknownName
 from ..core.spec import Conditions, lift
 from ..data.caption import CaptionCodec
+from ..data.derived import Derived
+from ..data.image import ImageCodec
 from ..data.loader import Dataset, Order, Windows, encode_all, encode_stream, take
 from ..data.open import open_source
+from ..data.paired import codec_of
 from ..data.source import Column, Source
 from ..data.split import Split, make_split
 from ..data.table import TableCodec
@@ -119,7 +122,8 @@ def prepare(
         codec, conditions = codecs.x, dict(codecs.conditions)
     else:
         settings = _settings(source, recipe, split.train)
-        codec, conditions = _codec(source, settings, split.train), _conditions(source, recipe, settings, split.train)
+        codec = _codec(source, settings, split.train)
+        conditions = _conditions(source, recipe, settings, split.train, codec)
         held = np.concatenate([split.validation, split.holdout])
         for name, own in conditions.items():
             if isinstance(own, CaptionCodec):
@@ -137,15 +141,32 @@ def prepare(
             return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
         if source.kind == "table" and not tables:
             return Dataset(np.empty((0, *codec.spec.shape), np.float32))
-        own = {name: codec.encode(raw_column(source.columns[name], rows)) for name, codec in conditions.items()}
-        return Dataset(encode_all(codec, source.items, rows), own)
+        x = encode_all(codec, source.items, rows)
+        return Dataset(x, {name: _encoded(source.columns[name], own, rows, x, codec) for name, own in conditions.items()})
 
     train, validation, holdout = (encoded(rows) for rows in (split.train, split.validation, split.holdout))
     return Prepared(source, split, codec, conditions, train, validation, holdout, tuple(said), recast=codecs is not None)
 
 
+def _encoded(column: Column, own: Codec, rows: np.ndarray, x: np.ndarray, codec: Codec) -> np.ndarray:
+    """A condition of the items numbered `rows`, of which x is the encoded form."""
+    if not isinstance(column.pictures, Derived):
+        return own.encode(raw_column(column, rows)) if column.pictures is None else encode_all(own, column.pictures, column.values[rows])
+    assert isinstance(codec, ImageCodec)
+    assert isinstance(own, ImageCodec)
+    # grey levels, also of pictures that are drawn black and white
+    plain = ImageCodec(codec.shape, codec.dtype.name, codec.low, codec.high)
+    found = np.empty((len(x), *own.spec.shape), np.float32 if own.real else own.dtype)
+    for start in range(0, len(x), 1024):
+        some = slice(start, start + 1024)
+        found[some] = own.encode(column.pictures(raw_of(plain, x[some]), plain))
+    return found
+
+
 def raw_column(column: Column, rows: np.ndarray) -> Any:
-    """A column's values as its codec takes them: ids, texts, or numbers (N,1)."""
+    """A column's values as its codec takes them: ids, texts, numbers (N,1) or pictures."""
+    if column.pictures is not None:
+        return take(column.pictures, column.values[rows])
     values = column.values[rows]
     return values[:, None] if column.kind == "number" else values
 
@@ -181,7 +202,7 @@ def _codec(source: Source, settings: Mapping[str, Any], train: np.ndarray) -> Co
     return codec
 
 
-def _conditions(source: Source, recipe: Recipe, settings: Mapping[str, Any], train: np.ndarray) -> dict[str, Codec]:
+def _conditions(source: Source, recipe: Recipe, settings: Mapping[str, Any], train: np.ndarray, x: Codec) -> dict[str, Codec]:
     """The chosen columns' codecs, fitted on the training rows; by default those that the source names."""
     found: dict[str, Codec] = {}
     for name in source.conditions if recipe.condition is None else recipe.condition:
@@ -189,6 +210,11 @@ def _conditions(source: Source, recipe: Recipe, settings: Mapping[str, Any], tra
             raise UnknownName("condition", name, source.columns)
         column = source.columns[name]
         kind = registry.kind(codec_kind(source, column)).load()
+        if column.kind == "picture":
+            assert isinstance(x, ImageCodec)
+            made = isinstance(column.pictures, Derived)
+            found[name] = column.pictures.codec(x) if made else codec_of(x, take(source.items, train), raw_column(column, train))
+            continue
         if column.kind == "category":
             found[name] = kind.fit((), names=column.categories)  # type: ignore[attr-defined]
             continue

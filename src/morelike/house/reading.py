@@ -55,7 +55,10 @@ def item_of(codec: Codec, value: Any) -> np.ndarray:
     if isinstance(value, str | Path) and codec.kind == "image":
         if not Path(value).is_file():
             raise BadInput(f"there is no picture {value}")
-        return np.asarray(codec.encode([read_image(Path(value))]))
+        try:
+            return np.asarray(codec.encode([read_image(Path(value))]))
+        except BadInput as error:
+            raise BadInput(f"{value} {error}") from error
     if isinstance(value, str) and codec.kind == "vector":
         try:
             return _coded(codec, np.array([[float(part) for part in value.split(",")]]))

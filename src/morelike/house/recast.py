@@ -15,7 +15,7 @@ from ..data.caption import CaptionCodec
 from ..data.source import Column, Source
 from ..data.text import TextCodec
 
-_COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector"}
+_COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector", "picture": "image"}
 
 
 def codec_kind(source: Source, column: Column) -> str:

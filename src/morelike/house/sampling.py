@@ -15,9 +15,10 @@ from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.settings import build_settings
-from ..core.spec import Row, Tokens, lift_all
+from ..core.spec import Row, Tokens, lift, lift_all
 from ..data.caption import CaptionCodec
 from ..data.table_read import as_typed
+from .reading import item_of
 from .recast import unseen
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int
             if name not in package.pools:
                 raise BadInput(f"the package keeps no values of {name!r} to draw from; give one with --where {name}=...")
             noise = Noise(seed, n, path=("condition", name))
-            found[name] = package.pools[name][noise.integers(len(package.pools[name]), ())]
+            found[name] = lift(codec.spec, package.pools[name])[noise.integers(len(package.pools[name]), ())]
         else:
             if len(histograms.get(name, ())) != getattr(codec.spec, "vocab", 0):
                 raise BadPackage(f"the card has no histogram of {name!r} to draw it from; name one with --where {name}=...")
@@ -176,7 +177,10 @@ def fixed_conditions(package: Package, where: Mapping[str, Any]) -> dict[str, Te
 
 
 def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
-    """(1, ...) of one value: a class by its name (UnknownName with the nearest right one), a text, or a number (BadInput for others)."""
+    """(1, ...) of one value: a class by its name (UnknownName with the nearest right one), a text, a number (BadInput for others), or a
+    picture by its path or as it is."""
+    if codec.kind == "image":
+        return lift(codec.spec, torch.from_numpy(item_of(codec, value)))
     if codec.kind in ("text", "caption"):
         return torch.from_numpy(np.asarray(codec.encode([str(value)]))).long()
     if codec.kind == "vector":

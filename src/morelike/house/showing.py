@@ -25,6 +25,7 @@ from .package import Package
 from .prepare import Prepared, raw_of
 from .sampling import draw
 from .table_evidence import side_by_side
+from .varying import picture_condition
 
 if TYPE_CHECKING:
     from .judging import Judged
@@ -106,10 +107,10 @@ def keep_stage(package: Package, data: Prepared, model: Trainable, path: Path, p
 
 
 def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[str]:
-    """One line for each row of the conditions: a text as it is, classes by name, numbers with their names."""
+    """One line for each row of the conditions: a text as it is, classes by name, numbers with their names; pictures are shown elsewhere."""
     parts: list[list[str]] = []
     for name, codec in conditions.items():
-        if name not in values:
+        if name not in values or codec.kind == "image":
             continue
         raw = raw_of(codec, values[name].numpy())
         match codec.kind:
@@ -152,11 +153,27 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
     if condition and chosen is None and not text:
         codec = next(iter(package.conditions.values()))
         names = tuple(codec.names[row % len(codec.names)] for row in range(rows))  # type: ignore[attr-defined]
+    real, generated = raw_of(data.codec, stored), raw_of(package.codec, made.numpy())
     return {
-        "real": picture(package.codec, raw_of(data.codec, stored), columns, folder, about),
-        "generated": picture(package.codec, raw_of(package.codec, made.numpy()), columns, folder, about),
+        "real": picture(package.codec, real, columns, folder, about),
+        "generated": picture(package.codec, generated, columns, folder, about),
         "row_labels": names,
+        **told_page(package, condition, generated, real),
     }
+
+
+def told_page(package: Package, condition: Mapping[str, Tensor], generated: np.ndarray, real: np.ndarray) -> dict[str, Any]:
+    """The report's held-out picture conditions, what was made under each and the real ones, row by row; {} where there is none."""
+    name = picture_condition(package)
+    if name is None or package.codec.kind != "image":
+        return {}
+    codec, (height, width) = package.conditions[name], real.shape[1:3]
+    told = raw_of(codec, condition[name].numpy())
+    # as large as the pictures, without smoothing
+    rows, columns = (np.arange(side) * have // side for side, have in zip((height, width), told.shape[1:3], strict=True))
+    pages = ((told[:, rows[:, None], columns], _range(codec)), (generated, _range(package.codec)), (real, _range(package.codec)))
+    shown = [rgb8(item, *ends) for at in (0, 10, 20) for items, ends in pages for item in items[at : at + 10]]
+    return {"told": grid(shown, 10, gap=1, scale=1), "told_labels": (name, "made", "real") * 3}
 
 
 def _carried(package: Package, judged: Judged) -> dict[str, Any]:
@@ -234,6 +251,8 @@ def example_words(codec: Codec) -> str:
 def _condition_words(codec: Codec) -> str:
     if codec.kind == "category":
         return f"{codec.spec.vocab} classes"  # type: ignore[union-attr]
+    if codec.kind == "image":
+        return f"a picture, {example_words(codec)}"
     return f"a text of at most {codec.spec.shape[0]} ids" if codec.kind in ("text", "caption") else "a number"
 
 

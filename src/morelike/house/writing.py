@@ -145,7 +145,8 @@ def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray]
     values = {name: own.decode(ids[name]) for name, own in conditions.items() if name in ids}
     match place.ending:
         case "":
-            words = {name: [_plain(str(value)) for value in many] for name, many in values.items()}
+            said = {name: many for name, many in values.items() if conditions[name].kind != "image"}
+            words = {name: [_plain(str(value)) for value in many] for name, many in said.items()}
             whole(place.path, lambda new: _folder(new, items, codec, words))
         case ".png":
             codec.draw(items, place.path)
@@ -188,10 +189,12 @@ def _json(value: Any) -> Any:
 
 
 def _arrays(name: str, codec: Codec, ids: np.ndarray, values: Any) -> dict[str, np.ndarray]:
-    """A condition beside x: a class as its id and the names, a number as it is, a text as text."""
+    """A condition beside x: a class as its id and the names, a number as it is, a text as text, pictures as (n,H,W,C)."""
     names = getattr(codec, "names", ())
     if codec.kind == "category":
         return {name: ids[:, 0].astype(np.int64), f"{name}_names": np.array(names, dtype=np.str_)}
+    if codec.kind == "image":
+        return {name: np.asarray(values)}
     return {name: np.array(values, dtype=np.str_) if codec.kind in ("text", "caption") else np.asarray(values)[:, 0]}
 
 

@@ -23,6 +23,7 @@ from .scores import REFERENCE_ITEMS, Classifier, ClassScores, FeatureScores, Gro
 from .table_groups import TableFacts, table_groups
 from .text_codes import Texts
 from .text_scores import SpanScores, VarietyScores, span_rules, variety_rules
+from .told import Told, told_rules, told_scores
 
 LARGEST = 2_000
 """Most items of one set: the ladder's n."""
@@ -78,6 +79,8 @@ class Evidence:
     """For tables: what is known of their columns."""
     carried: Carried | None = None
     """For models that go between two sets: held-out items carried over."""
+    told: Told | None = None
+    """For models that are told pictures: what was made under held-out ones."""
 
 
 def climb(evidence: Evidence) -> dict[str, Any]:
@@ -119,7 +122,7 @@ def climb(evidence: Evidence) -> dict[str, Any]:
 
 def _given(evidence: Evidence) -> Iterator[tuple[list[str], Callable[[], Ready]]]:
     """Scores that are measured by themselves: their names and how."""
-    likelihoods, pairs, carried = evidence.likelihoods, evidence.pairs, evidence.carried
+    likelihoods, pairs, carried, told = evidence.likelihoods, evidence.pairs, evidence.carried, evidence.told
     if likelihoods is not None:
         yield list(likelihood_rules()), lambda: likelihood_scores(likelihoods, evidence.seed)
     if pairs is not None:
@@ -127,6 +130,8 @@ def _given(evidence: Evidence) -> Iterator[tuple[list[str], Callable[[], Ready]]
         yield list(ROUGES), lambda: rouge_scores(pairs)
     if carried is not None:
         yield list(carried_rules(carried)), lambda: carried_scores(carried, evidence.extractors[0], evidence.seed)
+    if told is not None:
+        yield list(told_rules()), lambda: told_scores(told)
 
 
 def _file(ready: Ready, result: dict[str, Any]) -> None:

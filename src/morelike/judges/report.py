@@ -125,6 +125,9 @@ class ReportData:
     carried: Picture | None = None
     """Of a model that goes between two sets: held-out pictures, carried over, and back."""
     carried_labels: Sequence[str] = ()
+    told: Picture | None = None
+    """Of a model that is told pictures: held-out conditions, what it makes under each, and the real ones."""
+    told_labels: Sequence[str] = ()
     stages: Sequence[Stage] = ()
     nearest: Sequence[NearestPair] = ()
     curves: Sequence[Mapping[str, Any]] = ()
@@ -163,6 +166,9 @@ def render(evidence: ReportData) -> str:
         ("carried", "There and back", section(
             "carried", "There and back", _grid(evidence.carried, evidence.carried_labels, "Held out"),
             "Pictures that the model never saw: as they are, carried over to the other set, and back.")),
+        ("told", "Given a picture", section(
+            "told", "Given a picture", _grid(evidence.told, evidence.told_labels, "Held out"),
+            "Conditions that the model never saw, what it made under each, and the real picture that belongs to it.")),
         ("ladder", "The ladder", section(
             "ladder", "The ladder", ladder(evidence.scores, evidence.copiers),
             "Each score stands between real data and the best trivial model that anyone could have used instead. "

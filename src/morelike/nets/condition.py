@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.spec import Conditions, Spec, Tokens, elements, live, sequential
+from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, sequential, spatial
 
 _CAPTION_WIDTH = 128
 Reader = Callable[[int], nn.Module]
@@ -95,6 +95,40 @@ class ConditionEncoder(nn.Module):
         if not parts:
             return None
         return torch.cat([part for part, _ in parts], 1), torch.cat([there for _, there in parts], 1)
+
+
+class PictureChannels(nn.Module):
+    """Conditions that are pictures (signals, videos) where the net's grid is one too: further channels of it (Isola et al. 2016,
+    arXiv:1611.07004; Saharia et al. 2021, arXiv:2104.07636), with a learned colour where not given.
+
+    `forward(x, condition, given)`: (B,C,*) -> (B,C+`count`,*), each picture averaged or repeated to the size of x.
+    """
+
+    def __init__(self, conditions: Conditions, rank: int) -> None:
+        super().__init__()
+        told = {name: spec for name, spec in conditions.items() if _pictured(spec, rank)}
+        self.count = sum(spec.shape[0] for spec in told.values())
+        self.null = nn.ParameterDict({name: nn.Parameter(torch.zeros(spec.shape[0])) for name, spec in told.items()})
+
+    def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+        parts, places = [x], [1] * (x.dim() - 2)
+        for name, null in self.null.items():
+            channels = null.view(1, -1, *places).expand(x.shape[0], -1, *x.shape[2:])
+            if name in condition:
+                # averages where the picture is larger; repeats where it is smaller
+                picture = F.interpolate(condition[name].float(), size=x.shape[2:], mode="area")
+                channels = torch.where(given[name].view(-1, 1, *places), picture, channels)
+            parts.append(channels.to(x.dtype))
+        return torch.cat(parts, 1) if self.count else x
+
+
+def without_pictures(conditions: Conditions, rank: int) -> dict[str, Spec]:
+    """The conditions that are left to the encoder where `PictureChannels` takes the pictures."""
+    return {name: spec for name, spec in conditions.items() if not _pictured(spec, rank)}
+
+
+def _pictured(spec: Spec, rank: int) -> bool:
+    return isinstance(spec, Array) and spatial(spec) and len(spec.shape) == rank + 1
 
 
 class Caption(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, elements
 from .blocks import CONV, Dropout, conv, crop_to, fold, norm, pad_to, unfold
-from .condition import ConditionEncoder
+from .condition import ConditionEncoder, PictureChannels, without_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class ConvEncoder(nn.Module):
         count = levels(folded(sizes, patch))
         self.shape, self.patch, self.multiple = output.shape, patch, patch * 2**count
         width = widths(settings, count)
-        layers: list[nn.Module] = [conv(rank, channels * patch**rank, width[0]), nn.LeakyReLU(0.2)]
+        self.pictures = PictureChannels(conditions, rank)
+        layers: list[nn.Module] = [conv(rank, (channels + self.pictures.count) * patch**rank, width[0]), nn.LeakyReLU(0.2)]
         for level in range(count):
             layers.append(CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1))
             layers += [norm(width[level + 1])] if settings.norm else []
@@ -63,11 +64,11 @@ class ConvEncoder(nn.Module):
         self.features = nn.Sequential(*layers)
         flat = width[-1] * math.prod(-(-size // self.multiple) for size in sizes)
         self.hidden = nn.Linear(flat, 4 * width[0] + 128)
-        self.condition = ConditionEncoder(conditions, self.hidden.out_features)
+        self.condition = ConditionEncoder(without_pictures(conditions, rank), self.hidden.out_features)
         self.last = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(self.hidden.out_features, elements(output)))
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        h = _fast_layout(fold(pad_to(x, self.multiple), self.patch))
+        h = _fast_layout(fold(pad_to(self.pictures(x, condition, given), self.multiple), self.patch))
         h = self.hidden(self.features(h).flatten(1))
         vector = self.condition(condition, given, x.shape[0])
         out: Tensor = self.last(h if vector is None else h + vector)
@@ -84,19 +85,21 @@ class Critic(nn.Module):
         count = levels(folded(sizes, patch))
         self.patch, self.multiple = patch, patch * 2**count
         width = widths(settings, count)
-        layers: list[nn.Module] = [conv(rank, channels * patch**rank, width[0]), nn.LeakyReLU(0.2)]
+        self.pictures = PictureChannels(conditions, rank)
+        layers: list[nn.Module] = [conv(rank, (channels + self.pictures.count) * patch**rank, width[0]), nn.LeakyReLU(0.2)]
         for level in range(count):
             layers += [CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1), nn.LeakyReLU(0.2), Dropout(settings.dropout)]
         self.features = nn.Sequential(*layers)
         flat = width[-1] * math.prod(-(-size // self.multiple) for size in sizes)
         self.hidden = nn.Sequential(nn.Linear(flat, 128), nn.LeakyReLU(0.2))
         self.width = 128
-        self.logit, self.condition = nn.Linear(128, 1), ConditionEncoder(conditions, 128)
+        self.logit, self.condition = nn.Linear(128, 1), ConditionEncoder(without_pictures(conditions, rank), 128)
 
     def embed(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        """(B, width): what the logit is read from; the conditions come in later."""
-        h: Tensor = self.hidden(self.features(_fast_layout(fold(pad_to(x, self.multiple), self.patch))).flatten(1))
-        return h
+        """(B, width): what the logit is read from; conditions that are no pictures come in later."""
+        h = _fast_layout(fold(pad_to(self.pictures(x, condition, given), self.multiple), self.patch))
+        out: Tensor = self.hidden(self.features(h).flatten(1))
+        return out
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         h = self.embed(x, condition, given)
@@ -116,21 +119,25 @@ class ConvDecoder(nn.Module):
         self.sizes, self.patch = tuple(sizes), settings.patch
         self.start = tuple(-(-size // 2**count) for size in grid)
         width = widths(settings, count)
-        self.condition = ConditionEncoder(conditions, 128)
-        self.first = nn.Linear(elements(latent) + (128 if conditions else 0), width[-1] * math.prod(self.start))
+        vectors = without_pictures(conditions, rank)
+        self.condition, self.pictures = ConditionEncoder(vectors, 128), PictureChannels(conditions, rank)
+        self.first = nn.Linear(elements(latent) + (128 if vectors else 0), width[-1] * math.prod(self.start))
         layers: list[nn.Module] = [norm(width[-1]), nn.ReLU()] if settings.norm else [nn.ReLU()]
         for level in reversed(range(count)):
-            layers.append(_TRANSPOSED[rank](width[level + 1], width[level], 4, stride=2, padding=1))
+            layers.append(_TRANSPOSED[rank](width[level + 1] + self.pictures.count, width[level], 4, stride=2, padding=1))
             layers += [norm(width[level])] if settings.norm else []
             layers += [nn.ReLU(), Dropout(settings.dropout)]
-        self.rest = nn.Sequential(*layers, conv(rank, width[0], channels * settings.patch**rank))
+        self.rest = nn.Sequential(*layers, conv(rank, width[0] + self.pictures.count, channels * settings.patch**rank))
         self.channels = width[-1]
 
     def forward(self, z: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         vector = self.condition(condition, given, z.shape[0])
         h = z.flatten(1) if vector is None else torch.cat((z.flatten(1), vector), 1)
         h = _fast_layout(self.first(h).view(-1, self.channels, *self.start))
-        return crop_to(unfold(self.rest(h), self.patch), self.sizes)
+        for layer in self.rest:
+            # a picture comes in at every size
+            h = layer(self.pictures(h, condition, given) if isinstance(layer, _CONVOLUTIONS) else h)
+        return crop_to(unfold(h, self.patch), self.sizes)
 
 
 _TRANSPOSED: dict[int, type[nn.ConvTranspose1d] | type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
@@ -138,6 +145,8 @@ _TRANSPOSED: dict[int, type[nn.ConvTranspose1d] | type[nn.ConvTranspose2d] | typ
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
+
+_CONVOLUTIONS = (*CONV.values(), *_TRANSPOSED.values())
 
 
 def _fast_layout(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions
 from .blocks import FourierTime, ResidualBlock, SelfAttention, Upsample, conv, crop_to, fold, norm, pad_to, unfold
-from .condition import ConditionEncoder
+from .condition import ConditionEncoder, PictureChannels, without_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,13 @@ class UNet(nn.Module):
         self.multiple = self.patch * 2 ** (len(settings.multiples) - 1)
         widths = [settings.width * m for m in settings.multiples]
         embedding = 2 * settings.width
-        self.time, self.condition = FourierTime(embedding), ConditionEncoder(conditions, embedding)
+        self.time, self.condition = FourierTime(embedding), ConditionEncoder(without_pictures(conditions, rank), embedding)
+        self.pictures = PictureChannels(conditions, rank)
 
         def block(inputs: int, width: int) -> ResidualBlock:
             return ResidualBlock(rank, inputs, width, embedding, settings.dropout)
 
-        self.stem = conv(rank, channels * self.patch**rank, widths[0])
+        self.stem = conv(rank, (channels + self.pictures.count) * self.patch**rank, widths[0])
         self.down, self.up, self.shrink, self.grow = nn.ModuleList(), nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
             self.down.append(nn.ModuleList(block(width, width) for _ in range(settings.blocks)))
@@ -67,7 +68,7 @@ class UNet(nn.Module):
         embedding = self.time(t)
         vector = self.condition(condition, given, x.shape[0])
         embedding = F.silu(embedding if vector is None else embedding + vector)
-        h = fold(pad_to(x, self.multiple), self.patch)
+        h = fold(pad_to(self.pictures(x, condition, given), self.multiple), self.patch)
         if h.dim() == 4:
             h = h.contiguous(memory_format=torch.channels_last)
         h = self.stem(h)
