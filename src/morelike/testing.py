@@ -53,10 +53,10 @@ CLASSES = 3
 ROW = Row((Field("colour", 3), Field("size", 4), Field("weight")))
 SPECS: tuple[Spec, ...] = (
     Array((1, 8, 8), bin=2 / 255), Array((1, 4, 4), bin=2.0, grey=255), Array((2,)),
-    Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), ROW
+    Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), Tokens((2, 3), vocab=3), ROW
 )
 """What families are tried on: small pictures of many levels and of two, points whose density can be summed up on a grid, short sequences
-that can be counted, with a stop and without, and rows whose real number is sometimes missing."""
+that can be counted, with a stop and without, a grid of ids, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 PAIR: Conditions = {"side": class_label(2)}
@@ -74,7 +74,7 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             x = centre + 0.3 * noise.normal(shape, "x")
             stored = ((x.clamp(-1, 1) + 1) / (2 / grey if grey else step)).round().to(torch.uint8) if step else x
         case Tokens(shape, vocab, stop):
-            stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label) % vocab, stop)
+            stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label.view(-1, *[1] * len(shape))) % vocab, stop)
         case Row(fields):
             stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
@@ -270,9 +270,9 @@ class _Laws:
                 assert not bool(column.isinf().any()), f"{self.name}: {field.name} is drawn infinite"
 
     def saved_and_loaded(self, model: Generator) -> Trainable:
-        """As a package; of rows, whose codec is fitted on cells, the weights alone."""
+        """As a package; of rows, whose codec is fitted on cells, and of grids of ids, which no codec makes, the weights alone."""
         with tempfile.TemporaryDirectory() as folder:
-            if isinstance(self.spec, Row):
+            if isinstance(self.spec, Row) or (isinstance(self.spec, Tokens) and len(self.spec.shape) > 1):
                 save(Path(folder) / "weights.safetensors", weights(model), {})
                 loaded = self.make().eval()
                 put(loaded, load(Path(folder) / "weights.safetensors")[0])
@@ -391,8 +391,8 @@ class _Laws:
     def mass_is_one(self, model: Density) -> None:
         """Over all sequences there are."""
         assert isinstance(self.spec, Tokens), f"{self.name}: only ids can be counted"
-        ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * self.spec.shape[0])
-        x = torch.unique(_stopped(ids, self.spec.stop), dim=0)
+        ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * math.prod(self.spec.shape))
+        x = torch.unique(_stopped(ids, self.spec.stop), dim=0).view(-1, *self.spec.shape)
         condition = {key: torch.from_numpy(values[:1]).expand(len(x), -1) for key, values in self.data.condition.items()}
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum())
         low = 0.999 if model.tight == "exact" else 0.0

@@ -90,6 +90,8 @@ _FAMILIES = [
     Line("fsq-vae", "morelike.families.latent:Latent", "rounded numbers as ids, and a transformer that learns how they go together",
          "Mentzer et al. 2023, arXiv:2309.15505",
          settings={"first": "fsq-ae", "prior": "transformer"}, train={"batch": 32}),
+    Line("maskgit", "morelike.families.latent:Latent", "ids of a codebook on a grid, filled in many at once: few steps a picture",
+         "Chang et al. 2022, arXiv:2202.04200", settings={"first": "vq-ae", "prior": "masked"}, train={"batch": 32}),
     Line("latent", "morelike.families.latent:Latent", "any generator inside any autoencoder's latents: first=ae prior=diffusion",
          "Rombach et al. 2021, arXiv:2112.10752"),
     Line("dcgan", "morelike.families.gan:GAN", "one-step sampling: convolutional GAN, non-saturating loss, R1; augmentation as a setting",
