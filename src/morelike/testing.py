@@ -74,7 +74,8 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             x = centre + 0.3 * noise.normal(shape, "x")
             stored = ((x.clamp(-1, 1) + 1) / (2 / grey if grey else step)).round().to(torch.uint8) if step else x
         case Tokens(shape, vocab, stop):
-            stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label.view(-1, *[1] * len(shape))) % vocab, stop)
+            drawn = noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero")
+            stored = _stopped((drawn + label.view(-1, *[1] * len(shape))) % vocab, stop)
         case Row(fields):
             stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
@@ -146,7 +147,11 @@ class _Laws:
         self.abilities_keep_their_word(trained)
 
     def make(self) -> Trainable:
-        return build(self.recipe, self.spec, self.conditions, custom=self.family)
+        family = self.family or registry.family(self.name).load()
+        # what it stands on, untrained, of the first family that can be it
+        parts = {name: build(self.recipe.model_copy(update={"model": _able(ability)}), self.spec, self.conditions)
+                 for name, ability in family.needs.items()}  # type: ignore[attr-defined]
+        return build(self.recipe, self.spec, self.conditions, custom=self.family, parts=parts)
 
     def feed(self, model: Trainable) -> Feed:
         return Feed(self.data, Order(len(self.data), 16, 3), by_pass=bool(turns(model.players())[1]))
@@ -434,6 +439,11 @@ class _Laws:
 def _equal(one: Tensor, other: Tensor) -> bool:
     """Whether all elements are the same, missing ones (NaN) included."""
     return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def _able(ability: type) -> str:
+    """The first family of the registry with an ability."""
+    return next(name for name, line in registry.FAMILIES.items() if issubclass(line.load(), ability))
 
 
 def _parts(field: Field) -> tuple[Allowed, Allowed]:

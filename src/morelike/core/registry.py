@@ -60,6 +60,9 @@ class Kind:
 _FAMILIES = [
     Line("diffusion", "morelike.families.diffusion:Diffusion", "the default for pictures: few-step flow matching with guidance",
          "Lipman et al. 2022, arXiv:2210.02747; Ho, Salimans 2022, arXiv:2207.12598", train={"drop": 0.1}),
+    Line("distilled", "morelike.families.distilled:Distilled", "pictures in 1 to 4 passes of a net: a student of a trained `diffusion`",
+         "Luhman, Luhman 2021, arXiv:2101.02388; Meng et al. 2022, arXiv:2210.03142; Kim et al. 2023, arXiv:2310.02279",
+         train={"drop": 0.1}),
     Line("vae", "morelike.families.vae:VAE", "a latent for every picture and a bound on its likelihood",
          "Kingma, Welling 2013, arXiv:1312.6114"),
     Line("beta-vae", "morelike.families.vae:VAE", "a VAE whose latents are pressed to be few and independent: to take data apart",

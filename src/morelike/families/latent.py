@@ -62,7 +62,8 @@ class Latent(Generator, Prior, Encodes):
         assert isinstance(self.first, Encodes)
         self.latent = self.first.latent
         prior = _family(self.settings, "prior")
-        self.second = prior(_learnt(prior, self.latent, conditions), conditions, _own(nets, "prior"), None, _settings(self.settings, "prior"))
+        codes = _learnt(prior, self.latent, conditions)
+        self.second = prior(codes, conditions, _own(nets, "prior"), None, _settings(self.settings, "prior"))
         numbers = self.latent.shape if isinstance(self.latent, Array) else (0,)
         self.register_buffer("shift", torch.zeros(numbers))
         self.register_buffer("scale", torch.ones(()))
