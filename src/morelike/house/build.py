@@ -40,7 +40,8 @@ def build(
         raise Refused(f"{recipe.model} can't learn this: {why}{those_that_can(able)}")
     if not conditions and custom is None and registry.family(str(recipe.model)).conditional:
         raise Refused(f"{recipe.model} learns what a condition leaves open, and there is none: name one with --condition")
-    settings = build_settings(family, {**presets, **recipe.settings})
+    inner = {key: {**presets[key], **own} for key, own in recipe.settings.items() if isinstance(own, dict) and key in presets}
+    settings = build_settings(family, {**presets, **recipe.settings, **inner})
     wants = family.wants(spec, conditions, settings)
     for name in recipe.nets:
         if name not in wants:
