@@ -19,6 +19,7 @@ from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec
 from ..maths.solvers import SOLVERS
+from .diffusion import UNCHOSEN
 
 MOST_STEPS = 4
 _UNTIL = "~until"
@@ -33,7 +34,7 @@ class DistilledSettings:
 
     steps: int = 2
     """Jumps that draw an example, 1 to 4. All of these are learnt; half of the training goes to this one."""
-    pieces: int = 12
+    pieces: int = 8
     """Steps in which the teacher goes the whole way when it shows a jump: a share of them for a shorter one, at least 2."""
     shift: float = 2.0
     """Where the jumps end: above 1 they spend more of themselves near the noise (Esser et al. 2024, arXiv:2403.03206, eq. 23)."""
@@ -50,8 +51,8 @@ class Distilled(Generator):
     arXiv:2210.03142), for jumps between any two times of a grid (Kim et al. 2023, arXiv:2310.02279, section 3) in place of the whole way.
 
     The net says the mean velocity u of the teacher's path from t to s, x_s = x_t - (t - s) u: the teacher goes the jump in small steps from
-    a noised example, and the student learns where it came out. It starts from the teacher's weights. It isn't a denoiser: u is no
-    expectation.
+    a noised example, and the student learns where it came out. It starts from the weights of a teacher on the straight path. It isn't a
+    denoiser: u is no expectation.
     """
 
     Settings = DistilledSettings
@@ -73,9 +74,11 @@ class Distilled(Generator):
         return {"denoiser": Net("denoiser", spec, spec, also={_UNTIL: Array((1,))})}
 
     def _take_over(self) -> None:
-        """The teacher's weights, where it has the same net."""
-        theirs, own = self.parts["teacher"].nets.state_dict(), self.nets.state_dict()
-        if not theirs or any(name not in own or own[name].shape != value.shape for name, value in theirs.items()):
+        """The teacher's weights, where it has the same net, which says the velocity of the straight path."""
+        teacher = self.parts["teacher"]
+        theirs, own = teacher.nets.state_dict(), self.nets.state_dict()
+        straight = getattr(teacher.settings, "path", "flow") == "flow"
+        if not theirs or not straight or any(name not in own or own[name].shape != value.shape for name, value in theirs.items()):
             return
         for name, value in own.items():
             value.copy_(theirs[name] if name in theirs else _FAINT * value)
@@ -125,7 +128,7 @@ class Distilled(Generator):
     def _guided(self, x: Tensor, t: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         """(B,*) the teacher's velocity, guided as the teacher draws; unguided where no condition is given."""
         teacher: Any = self.parts["teacher"]
-        weight = self.settings.guidance or getattr(teacher.settings, "guidance", 1.0) or 1.0
+        weight = self.settings.guidance or getattr(teacher.settings, "guidance", 1.0) or UNCHOSEN
         low, high = getattr(teacher.settings, "guided", (0.0, 1.0))
         velocity = self._taught(x, t, condition, given)
         told = torch.stack(list(given.values())).any(0) if given else torch.zeros_like(t, dtype=torch.bool)
