@@ -40,6 +40,18 @@ def test_a_grid_too_large_is_refused() -> None:
         latent_of(Array((3, 128, 128)), AutoencoderSettings(grid=64))
 
 
+@pytest.mark.parametrize(("size", "patch"), [((64, 64), 4), ((50, 21), 2), ((9, 30), 1)])
+def test_patches_change_the_work_but_no_shape(size: tuple[int, int], patch: int) -> None:
+    nets = {name: {"patch": patch} for name in ("encoder", "decoder")}
+    model: Any = build(Recipe(model="ae", size="xs", settings={"grid": 16}, nets=nets), Array((3, *size), 2 / 255), {}).eval()
+    x = Noise(0, 2).normal((3, *size)).tanh()
+    z = model.encode(x)
+    assert z.shape == (2, *model.latent.shape)
+    assert model.decode(z).shape == x.shape
+    with pytest.raises(BadInput, match="a power of two of at most"):
+        build(Recipe(model="ae", settings={"grid": 16}, nets={"encoder": {"patch": 8}}), Array((3, *size)), {})
+
+
 def test_near_stays_near() -> None:
     """What changes in a corner of the picture changes the codes of that corner, not of the opposite one."""
     model: Any = build(Recipe(model="ae", size="xs", settings={"grid": 8}), Array((1, 64, 64), 2 / 255), {}).eval()

@@ -250,6 +250,9 @@ def latent_of(spec: Spec, settings: AutoencoderSettings) -> Array:
 
 def coders(spec: Spec, latent: Array) -> dict[str, Net]:
     """An encoder to codes and a decoder back."""
-    # a vector is squeezed enough; a grid holds more than it needs, and loses the fine strokes by dropout
-    drop = {"dropout": 0.1} if spatial(spec) and not spatial(latent) else {}
+    if spatial(latent):
+        # of 64 x 64 pixels a step costs a sixth; no dropout, for a grid is not squeezed so hard
+        own: dict[str, Any] = {"patch": 2 if max(spec.shape[1:]) >= 32 else 1}
+        return {"encoder": Net("encoder", spec, latent, own), "decoder": Net("decoder", latent, spec, own)}
+    drop = {"dropout": 0.1} if spatial(spec) else {}
     return {"encoder": Net("encoder", spec, latent, drop), "decoder": Net("decoder", latent, spec)}
