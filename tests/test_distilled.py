@@ -146,7 +146,7 @@ def test_the_teachers_guidance_is_learnt_in_where_it_acts_and_where_a_condition_
     told = (x - teacher.denoise(x, t, condition)) / t[:, None]
     want = torch.stack((free[0] + 3 * (told[0] - free[0]), told[1], free[2], free[3] + 3 * (told[3] - free[3])))
     assert torch.allclose(model._guided(x, t, condition, given), want, atol=1e-5)
-    model.settings = DistilledSettings(guidance=1.0)
+    model.settings = DistilledSettings(teacher_guidance=1.0)
     assert torch.allclose(model._guided(x, t, condition, given), torch.stack((told[0], told[1], free[2], told[3])), atol=1e-5)
 
 

@@ -38,12 +38,12 @@ class DistilledSettings:
     """Steps in which the teacher goes the whole way when it shows a jump: a share of them for a shorter one, at least 2."""
     shift: float = 2.0
     """Where the jumps end: above 1 they spend more of themselves near the noise (Esser et al. 2024, arXiv:2403.03206, eq. 23)."""
-    guidance: float = 0.0
+    teacher_guidance: float = 0.0
     """The teacher's guidance scale, which the student learns in; 0 = the one that the teacher draws with."""
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        check_ranges(self, steps=(1, MOST_STEPS), pieces=(2, 1000), shift=(0.1, 10), guidance=(0, 100))
+        check_ranges(self, steps=(1, MOST_STEPS), pieces=(2, 1000), shift=(0.1, 10), teacher_guidance=(0, 100))
 
 
 class Distilled(Generator):
@@ -128,7 +128,7 @@ class Distilled(Generator):
     def _guided(self, x: Tensor, t: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         """(B,*) the teacher's velocity, guided as the teacher draws; unguided where no condition is given."""
         teacher: Any = self.parts["teacher"]
-        weight = self.settings.guidance or getattr(teacher.settings, "guidance", 1.0) or UNCHOSEN
+        weight = self.settings.teacher_guidance or getattr(teacher.settings, "guidance", 1.0) or UNCHOSEN
         low, high = getattr(teacher.settings, "guided", (0.0, 1.0))
         velocity = self._taught(x, t, condition, given)
         told = torch.stack(list(given.values())).any(0) if given else torch.zeros_like(t, dtype=torch.bool)
