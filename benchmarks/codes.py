@@ -41,7 +41,7 @@ def main() -> None:
     shares = torch.bincount(codes.flatten(), minlength=generator.latent.vocab).double() / codes.numel()
     perplexity = float(torch.exp(-(shares[shares > 0] * shares[shares > 0].log()).sum()))
     signal = 10 * np.log10(4 / error)
-    print(f"{len(x):,} held-out pictures, {codes.shape[1]} ids each: {used:.1%} of {generator.latent.vocab} codes used")
+    print(f"{len(x):,} held-out pictures, {codes[0].numel()} ids each: {used:.1%} of {generator.latent.vocab} codes used")
     print(f"perplexity {perplexity:.0f}; squared error {error:.4f} on a range of 2 ({signal:.1f} dB)")
     pairs = torch.cat((x[:SHOWN], rebuilt[:SHOWN])).numpy()
     model.codec.draw(model.codec.decode(pairs), Path(asked.out), SHOWN)

@@ -89,7 +89,7 @@ def test_the_prior_learns_codes_under_conditions_and_the_first_stage_knows_none(
     assert isinstance(model.latent, Tokens)
     assert model.first.conditions == {}
     assert list(model.second.conditions) == ["label"]
-    assert model.second.spec == model.latent
+    assert model.second.spec == Tokens((16,), 256)  # a grid of 4 x 4, row after row
     names = {player.name: player.during for player in model.players()}
     assert names == {"first-autoencoder": (0.0, 0.4), next(name for name in names if name.startswith("prior")): (0.4, 1.0)}
 

@@ -53,10 +53,10 @@ CLASSES = 3
 ROW = Row((Field("colour", 3), Field("size", 4), Field("weight")))
 SPECS: tuple[Spec, ...] = (
     Array((1, 8, 8), bin=2 / 255), Array((1, 4, 4), bin=2.0, grey=255), Array((2,)),
-    Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), ROW
+    Tokens((5,), vocab=4, stop=3, alphabet="abc"), Tokens((6,), vocab=3), Tokens((2, 3), vocab=3), ROW
 )
 """What families are tried on: small pictures of many levels and of two, points whose density can be summed up on a grid, short sequences
-that can be counted, with a stop and without, and rows whose real number is sometimes missing."""
+that can be counted, with a stop and without, a grid of ids, and rows whose real number is sometimes missing."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 BESIDE = Array((1, 4, 4))
@@ -76,7 +76,8 @@ def toy_dataset(spec: Spec, n: int = 96) -> Dataset:
             x = centre + 0.3 * noise.normal(shape, "x")
             stored = ((x.clamp(-1, 1) + 1) / (2 / grey if grey else step)).round().to(torch.uint8) if step else x
         case Tokens(shape, vocab, stop):
-            stored = _stopped((noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero") + label) % vocab, stop)
+            drawn = noise.integers(vocab, shape, "x") * noise.integers(2, shape, "zero")
+            stored = _stopped((drawn + label.view(-1, *[1] * len(shape))) % vocab, stop)
         case Row(fields):
             stored = _toy_rows(fields, label, noise)
     source = _stopped(noise.integers(SOURCE.vocab, SOURCE.shape, "source"), SOURCE.stop)
@@ -149,7 +150,11 @@ class _Laws:
         self.abilities_keep_their_word(trained)
 
     def make(self) -> Trainable:
-        return build(self.recipe, self.spec, self.conditions, custom=self.family)
+        family = self.family or registry.family(self.name).load()
+        # what it stands on, untrained, of the first family that can be it
+        parts = {name: build(self.recipe.model_copy(update={"model": _able(ability)}), self.spec, self.conditions)
+                 for name, ability in family.needs.items()}  # type: ignore[attr-defined]
+        return build(self.recipe, self.spec, self.conditions, custom=self.family, parts=parts)
 
     def feed(self, model: Trainable) -> Feed:
         return Feed(self.data, Order(len(self.data), 16, 3), by_pass=bool(turns(model.players())[1]))
@@ -277,9 +282,9 @@ class _Laws:
                 assert not bool(column.isinf().any()), f"{self.name}: {field.name} is drawn infinite"
 
     def saved_and_loaded(self, model: Generator) -> Trainable:
-        """As a package; of rows, whose codec is fitted on cells, the weights alone."""
+        """As a package; of rows, whose codec is fitted on cells, and of grids of ids, which no codec makes, the weights alone."""
         with tempfile.TemporaryDirectory() as folder:
-            if isinstance(self.spec, Row):
+            if isinstance(self.spec, Row) or (isinstance(self.spec, Tokens) and len(self.spec.shape) > 1):
                 save(Path(folder) / "weights.safetensors", weights(model), {})
                 loaded = self.make().eval()
                 put(loaded, load(Path(folder) / "weights.safetensors")[0])
@@ -398,8 +403,8 @@ class _Laws:
     def mass_is_one(self, model: Density) -> None:
         """Over all sequences there are."""
         assert isinstance(self.spec, Tokens), f"{self.name}: only ids can be counted"
-        ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * self.spec.shape[0])
-        x = torch.unique(_stopped(ids, self.spec.stop), dim=0)
+        ids = torch.cartesian_prod(*[torch.arange(self.spec.vocab)] * math.prod(self.spec.shape))
+        x = torch.unique(_stopped(ids, self.spec.stop), dim=0).view(-1, *self.spec.shape)
         condition = self.one_condition(len(x))
         mass = float(model.log_prob(x, condition, noise=Noise(1, len(x))).double().exp().sum())
         low = 0.999 if model.tight == "exact" else 0.0
@@ -441,6 +446,11 @@ class _Laws:
 def _equal(one: Tensor, other: Tensor) -> bool:
     """Whether all elements are the same, missing ones (NaN) included."""
     return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def _able(ability: type) -> str:
+    """The first family of the registry with an ability."""
+    return next(name for name, line in registry.FAMILIES.items() if issubclass(line.load(), ability))
 
 
 def _parts(field: Field) -> tuple[Allowed, Allowed]:

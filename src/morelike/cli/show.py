@@ -121,6 +121,7 @@ def card(values: Mapping[str, Any]) -> None:
         "conditions": ", ".join(conditions) or "none",
         "parameters": f"{values.get('parameters', 0):,}",
         **({"continues": _beginning(values)} if "start" in values else {}),
+        **({"learnt from": _named(values["teacher"])} if "teacher" in values else {}),
         "training": f"{run.get('steps', 0):,} steps of {run.get('batch', 0)} in {run.get('seconds', 0):,.0f} s on {run.get('device', '?')}",
         "made with": ", ".join(f"{name} {version}" for name, version in values["versions"].items()),
         "licence": values.get("licence", "unknown"),
@@ -138,9 +139,13 @@ def _given(spec: Mapping[str, Any]) -> str:
 
 def _beginning(values: Mapping[str, Any]) -> str:
     """What a model continues from."""
-    start, base = values["start"], values.get("base")
-    text = f"{start['name']} ({start['family']} of {start['data']}, weights {start['weights'][:16]})"
+    base, text = values.get("base"), _named(values["start"])
     return text if base is None else f"{text}, by an add-on of rank {base['rank']}: {base['trained']:,} parameters"
+
+
+def _named(model: Mapping[str, Any]) -> str:
+    """Another model that a card names."""
+    return f"{model['name']} ({model['family']} of {model['data']}, weights {model['weights'][:16]})"
 
 
 def _facts(facts: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ from ..house.model import Model, load
 from ..house.prepare import default_folder
 from ..house.recipe import Recipe
 from ..house.start import start_of
+from ..house.teacher import teacher_of
 from ..house.verbs import recipe_from
 from . import show
 from .audience import RichAudience
@@ -77,7 +78,7 @@ def train(recipe: Recipe, wish: Wish, audience: RichAudience) -> None:
         return
     if wish.fresh and folder.exists():
         # what is wrong with the data is found before the old run goes
-        run.opened(recipe, start_of(recipe, folder), offline=wish.offline)
+        run.opened(recipe, start_of(recipe, folder) or teacher_of(recipe), offline=wish.offline)
         start_over(folder)
     if wish.more is None and run.finished(recipe, folder):
         audience.say(f"{folder} holds this run, finished; --more MINUTES trains on, --fresh starts over")

@@ -134,6 +134,8 @@ class Net:
     """The family's own defaults for this net (kind, width, ...); a recipe overrides them."""
     told: bool = True
     """Whether it is told the conditions."""
+    also: Conditions = field(default_factory=dict)
+    """Further conditions, that this net alone is told."""
 
 
 class Trainable(nn.Module, ABC):

@@ -1,10 +1,11 @@
 """Autoencoder: an encoder to a few numbers and a decoder back; and the adversarial one, whose codes are made to follow a prior.
 
-B batch, * the example's shape, L latent dimensions, K classes.
+B batch, * the example's shape, L latent dimensions (of a grid of codes: all its numbers), K classes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,12 +16,15 @@ from torch import Tensor
 
 from ..core.abilities import Condition, Encodes, Prior
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
+from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, spatial
 from ..maths.penalty import zero_centred
 from .labels import classes_of, count_classes
 
+_MOST_NUMBERS = 4096
+"""Of a grid of codes: their covariance has as many rows."""
 _FOLLOWING = 0.99
 """The codes' moments are averages over about the last hundred batches: the encoder moves, and so do they."""
 
@@ -30,7 +34,10 @@ class AutoencoderSettings:
     """The code, and what keeps it from being a mere copy. Raises BadInput for a number out of its range."""
 
     latent: int = 0
-    """Latent dimensions; 0 = a quarter of the elements, at most 32, and all of a vector's up to 8."""
+    """Latent dimensions; 0 = a quarter of the elements, at most 32, and all of a vector's up to 8. With `grid`: channels; 0 = 4."""
+    grid: int = 0
+    """Above 0, the code of a signal or picture is a smaller one, whose sides are at most so long and at most half of its own: what is
+    near stays near. At most 4,096 numbers in all."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise on the input, whose clean form is to be found (Vincent et al. 2008)."""
     sparse: float = 0.0
@@ -38,7 +45,7 @@ class AutoencoderSettings:
     lr: float = 2e-3
 
     def __post_init__(self) -> None:
-        check_ranges(self, latent=(0, 1 << 16), noise=(0, 100), sparse=(0, 1e6))
+        check_ranges(self, latent=(0, 1 << 16), grid=(0, 1 << 10), noise=(0, 100), sparse=(0, 1e6))
 
 
 class Autoencoder(Generator, Encodes):
@@ -57,8 +64,8 @@ class Autoencoder(Generator, Encodes):
 
     def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
         super().__init__(spec, conditions, nets, parts, settings)
-        size = latent_size(spec, self.settings.latent)
-        self.latent = Array((size,))
+        self.latent = latent_of(spec, self.settings)
+        size = elements(self.latent)
         self.bounded = isinstance(spec, Array) and spec.bin > 0
         labels = {name: own for name, own in conditions.items() if isinstance(own, Tokens) and own.shape == (1,)}
         self.label = {name: labels[name] for name in list(labels)[:1]}
@@ -74,7 +81,7 @@ class Autoencoder(Generator, Encodes):
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: AutoencoderSettings) -> dict[str, Net]:
-        return coders(spec, latent_size(spec, settings.latent))
+        return coders(spec, latent_of(spec, settings))
 
     def players(self) -> list[Player | Learner]:
         return [Player("autoencoder", list(self.parameters()), self._loss, optim=Optim("adam", lr=self.settings.lr), after=self._follow)]
@@ -88,12 +95,12 @@ class Autoencoder(Generator, Encodes):
         seen = x + own.noise * batch.noise.normal(self.spec.shape, "corruption") if own.noise else x
         z = self.nets["encoder"](seen, batch.condition, batch.given).float()
         error = (self._decode(z, batch.condition, batch.given) - x).square().flatten(1).mean(1)
-        size = z.abs().mean(1)
+        size = z.abs().flatten(1).mean(1)
         return {"loss": error + own.sparse * size, "squared-error": error.detach(), "code-size": size.detach()}
 
     def _follow(self, batch: Batch) -> None:
         """Moments of the codes, discounted, by class and of all."""
-        z = self.nets["encoder"](batch.data, batch.condition, batch.given).float()
+        z = self.nets["encoder"](batch.data, batch.condition, batch.given).float().flatten(1)
         groups = len(self.weight)
         group = classes_of(self.label, batch.condition, len(z), batch.given).to(z.device)
         member = F.one_hot(group, groups).float()
@@ -104,18 +111,19 @@ class Autoencoder(Generator, Encodes):
             kept.mul_(_FOLLOWING).add_(own)
 
     def _codes(self, condition: Mapping[str, Tensor], noise: Noise) -> Tensor:
-        """(noise.size, L) from the Gaussian of each example's class."""
+        """(noise.size, *latent) from the Gaussian of each example's class."""
         group = classes_of(self.label, condition, noise.size).to(self.weight.device)
         count = self.weight.clamp(min=1e-6)[:, None]
         mean = self.total / count
         covariance = self.products / count[..., None] - mean[:, :, None] * mean[:, None, :]
         # a class of few codes leans on all data's covariance, by as many codes as there are dimensions
-        share = (count / (count + self.latent.shape[0]))[..., None]
+        share = (count / (count + elements(self.latent)))[..., None]
         covariance = share * covariance + (1 - share) * covariance[-1]
         values, vectors = torch.linalg.eigh(covariance.double())
         root = (vectors * values.clamp(min=0).sqrt()[:, None, :]).float()
-        unit = noise.normal(self.latent.shape, "code")
-        return mean[group] + torch.einsum("bij,bj->bi", root[group], unit)
+        unit = noise.normal((elements(self.latent),), "code")
+        codes = mean[group] + torch.einsum("bij,bj->bi", root[group], unit)
+        return codes.view(-1, *self.latent.shape)
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """One pass; there are no dials."""
@@ -127,7 +135,7 @@ class Autoencoder(Generator, Encodes):
         return self._decode(z, *all_given(condition))
 
     def encode(self, x: Tensor, condition: Condition = None) -> Tensor:
-        """(B,L) from (B,*)."""
+        """(B, *latent) from (B,*)."""
         codes: Tensor = self.nets["encoder"](x, *all_given(condition)).float()
         return codes
 
@@ -168,8 +176,8 @@ class AdversarialAutoencoder(Generator, Prior, Encodes):
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: AdversarialAutoencoderSettings) -> dict[str, Net]:
-        size = latent_size(spec, settings.latent)
-        return {**coders(spec, size), "critic": Net("critic", Array((size,)), Array((1,)))}
+        latent = Array((latent_size(spec, settings.latent),))
+        return {**coders(spec, latent), "critic": Net("critic", latent, Array((1,)))}
 
     def players(self) -> list[Player | Learner]:
         optim = Optim("adam", lr=self.settings.lr, betas=(0.5, 0.99))
@@ -228,7 +236,23 @@ def latent_size(spec: Spec, wanted: int) -> int:
     return wanted or max(min(count, 8), min(32, count // 4))
 
 
-def coders(spec: Spec, size: int) -> dict[str, Net]:
-    """An encoder to `size` numbers and a decoder back."""
+def latent_of(spec: Spec, settings: AutoencoderSettings) -> Array:
+    """The Spec of the codes. Raises BadInput for a grid of too many numbers."""
+    if not settings.grid or not spatial(spec):
+        return Array((latent_size(spec, settings.latent),))
+    sizes = spec.shape[1:]
+    halvings = max(1, math.ceil(math.log2(max(sizes) / settings.grid)))
+    latent = Array((settings.latent or 4, *(-(-size // 2**halvings) for size in sizes)))
+    if elements(latent) > _MOST_NUMBERS:
+        raise BadInput(f"codes of {' x '.join(map(str, latent.shape))} are more than {_MOST_NUMBERS:,} numbers: lower grid or latent")
+    return latent
+
+
+def coders(spec: Spec, latent: Array) -> dict[str, Net]:
+    """An encoder to codes and a decoder back."""
+    if spatial(latent):
+        # of 64 x 64 pixels a step costs a sixth; no dropout, for a grid is not squeezed so hard
+        own: dict[str, Any] = {"patch": 2 if max(spec.shape[1:]) >= 32 else 1}
+        return {"encoder": Net("encoder", spec, latent, own), "decoder": Net("decoder", latent, spec, own)}
     drop = {"dropout": 0.1} if spatial(spec) else {}
-    return {"encoder": Net("encoder", spec, Array((size,)), drop), "decoder": Net("decoder", Array((size,)), spec)}
+    return {"encoder": Net("encoder", spec, latent, drop), "decoder": Net("decoder", latent, spec)}

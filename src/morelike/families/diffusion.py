@@ -20,7 +20,7 @@ from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec
 from ..maths.solvers import SOLVERS
 
-_UNCHOSEN = 1.2
+UNCHOSEN = 1.2
 """The guidance scale as long as none is chosen."""
 _INVERSION = 40
 """Solver steps from data to its noise, and back."""
@@ -82,7 +82,7 @@ class Diffusion(Generator, Denoises, Encodes):
         net = self.nets["denoiser"]
         _, given = all_given(condition)
         low, high = self.settings.guided
-        weight = weight or _UNCHOSEN
+        weight = weight or UNCHOSEN
         guided: Tensor = net(x, time, condition, given).float()
         if not condition or weight == 1.0 or not low <= t <= high:
             return guided

@@ -18,7 +18,7 @@ from ..core.contract import Batch, Generator, Learner, Net, Player, Terms
 from ..core.errors import Refused
 from ..core.noise import Noise
 from ..core.settings import build_settings, check_ranges
-from ..core.spec import Array, Conditions, Spec
+from ..core.spec import Array, Conditions, Spec, Tokens, elements
 
 _STAGES = ("first", "prior")
 
@@ -62,7 +62,8 @@ class Latent(Generator, Prior, Encodes):
         assert isinstance(self.first, Encodes)
         self.latent = self.first.latent
         prior = _family(self.settings, "prior")
-        self.second = prior(self.latent, conditions, _own(nets, "prior"), None, _settings(self.settings, "prior"))
+        codes = _learnt(prior, self.latent, conditions)
+        self.second = prior(codes, conditions, _own(nets, "prior"), None, _settings(self.settings, "prior"))
         numbers = self.latent.shape if isinstance(self.latent, Array) else (0,)
         self.register_buffer("shift", torch.zeros(numbers))
         self.register_buffer("scale", torch.ones(()))
@@ -80,7 +81,7 @@ class Latent(Generator, Prior, Encodes):
         if why is not None:
             raise Refused(f"{settings.first} can't learn this: {why}")
         inner = first.wants(spec, {}, own)
-        latent = _latent_of(settings.first, first, spec, own)
+        latent = _learnt(prior, _latent_of(first, spec, own), conditions)
         why = prior.refuses(latent, conditions)
         if why is not None:
             raise Refused(f"{settings.prior} can't learn the codes of {settings.first}: {why}")
@@ -137,7 +138,7 @@ class Latent(Generator, Prior, Encodes):
     def _codes(self, x: Tensor) -> Tensor:
         """(B, *latent) as the prior learns them."""
         z = self._encoded(x)
-        return (z - self.shift) / self.scale if isinstance(self.latent, Array) else z
+        return (z - self.shift) / self.scale if isinstance(self.latent, Array) else z.view(-1, *self.second.spec.shape)
 
     def prior(self, noise: Noise) -> Tensor:
         """(noise.size, *latent) under no condition."""
@@ -145,7 +146,7 @@ class Latent(Generator, Prior, Encodes):
 
     def _drawn(self, condition: Condition, noise: Noise, **dials: Any) -> Tensor:
         z: Tensor = self.second.sample(condition, noise=noise, **dials)
-        return z * self.scale + self.shift if isinstance(self.latent, Array) else z
+        return z * self.scale + self.shift if isinstance(self.latent, Array) else z.view(-1, *self.latent.shape)
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Codes from the prior, decoded. There are no dials: `prior_settings` hold them."""
@@ -183,7 +184,14 @@ def _own(nets: Mapping[str, Any] | None, stage: str) -> dict[str, Any]:
     return {name.removeprefix(f"{stage}_"): net for name, net in (nets or {}).items() if name.startswith(f"{stage}_")}
 
 
-def _latent_of(name: str, family: Any, spec: Spec, settings: Any) -> Spec:
+def _latent_of(family: Any, spec: Spec, settings: Any) -> Spec:
     """The Spec of the codes, from a model without nets."""
     with torch.device("meta"):
         return family(spec, {}, {}, None, settings).latent  # type: ignore[no-any-return]
+
+
+def _learnt(prior: Any, latent: Spec, conditions: Conditions) -> Spec:
+    """The codes as the prior learns them: a grid of ids row after row where it takes sequences only."""
+    if isinstance(latent, Tokens) and prior.refuses(latent, conditions) is not None:
+        return replace(latent, shape=(elements(latent),))
+    return latent

@@ -52,7 +52,8 @@ class MaskedSettings:
     draws: int = 16
     """Sets of hidden places for each example that the bound is averaged over."""
     dropout: float = 0.1
-    lr: float = 2e-3
+    lr: float = 0.0
+    """0 = 0.002 for sequences, 0.01 for grids: on 4 x 4 codes of digits, 100 steps of 32, 3.6 nats an id against 4.8 at 0.002."""
 
     def __post_init__(self) -> None:
         if self.order not in _ORDERS:
@@ -85,7 +86,8 @@ class Masked(Generator, Density, Infills):
         return {"denoiser": Net("denoiser", spec, spec, {"dropout": settings.dropout})}
 
     def players(self) -> list[Player | Learner]:
-        optim = Optim("muon", lr=self.settings.lr, betas=(0.95, 0.99), weight_decay=0.01)
+        rate = self.settings.lr or (2e-3 if len(self.spec.shape) == 1 else 1e-2)
+        optim = Optim("muon", lr=rate, betas=(0.95, 0.99), weight_decay=0.01)
         return [Player("denoiser", list(self.parameters()), self._loss, optim=optim)]
 
     def _logits(self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:

@@ -87,7 +87,8 @@ class VQ(Generator, Encodes):
         own = self.settings
         self.grid = grid_of(spec, own)
         places = math.prod(self.grid.shape[1:])
-        self.latent = Tokens((places,), own.vocab)
+        # ids have no third dimension: those of a video are a sequence
+        self.latent = Tokens(self.grid.shape[1:] if len(self.grid.shape) <= 3 else (places,), own.vocab)
         self.bounded = isinstance(spec, Array) and spec.bin > 0
         book = own.quantiser == "vq"
         self.register_buffer("book", Noise(0, own.codes, path=("book",)).normal((own.size,)) if book else torch.zeros(0, own.width))
@@ -162,14 +163,14 @@ class VQ(Generator, Encodes):
         return self.decode(ids.clamp(max=self.latent.vocab - 1), condition)
 
     def decode(self, z: Tensor, condition: Condition = None) -> Tensor:
-        """(B,*) from ids (B,T)."""
+        """(B,*) from ids (B, *latent)."""
         flat = z.flatten()
         values = levels_of_ids(flat, self.settings.levels) if self.settings.quantiser == "fsq" else self.book[flat]
         return self._decode(values, len(z), *all_given(condition))
 
     def encode(self, x: Tensor, condition: Condition = None) -> Tensor:
-        """(B,T) int64 ids."""
-        return self._quantised(self._vectors(x, *all_given(condition)))[0].view(len(x), -1)
+        """(B, *latent) int64 ids: of a picture a grid of them."""
+        return self._quantised(self._vectors(x, *all_given(condition)))[0].view(len(x), *self.latent.shape)
 
 
 def grid_of(spec: Spec, settings: VQSettings) -> Array:

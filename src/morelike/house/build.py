@@ -27,9 +27,12 @@ def find(name: str) -> tuple[type[Trainable], dict[str, Any]]:
     return line.load(), dict(line.settings)
 
 
-def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Trainable] | None = None) -> Trainable:
-    """A fresh model on the CPU. Raises Refused where the family can't learn such data, UnknownName for unknown keys, BadInput for
-    values that no model can be built with."""
+def build(
+    recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Trainable] | None = None,
+    parts: Mapping[str, Trainable] | None = None,
+) -> Trainable:  # fmt: skip
+    """A fresh model on the CPU; `parts`: what it stands on while it learns. Raises Refused where the family can't learn such data,
+    UnknownName for unknown keys, BadInput for values that no model can be built with."""
     family, presets = (custom, {}) if custom is not None else find(str(recipe.model))
     why = family.refuses(spec, conditions)
     if why is not None:
@@ -37,7 +40,8 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
         raise Refused(f"{recipe.model} can't learn this: {why}{those_that_can(able)}")
     if not conditions and custom is None and registry.family(str(recipe.model)).conditional:
         raise Refused(f"{recipe.model} learns what a condition leaves open, and there is none: name one with --condition")
-    settings = build_settings(family, {**presets, **recipe.settings})
+    inner = {key: {**presets[key], **own} for key, own in recipe.settings.items() if isinstance(own, dict) and key in presets}
+    settings = build_settings(family, {**presets, **recipe.settings, **inner})
     wants = family.wants(spec, conditions, settings)
     for name in recipe.nets:
         if name not in wants:
@@ -46,8 +50,9 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
     try:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(recipe.seed)
-            nets = {name: build_net(net, seen if net.told else {}, recipe.size, recipe.nets.get(name)) for name, net in wants.items()}
-            model = family(spec, conditions, nets, None, settings)
+            told = {name: {**(seen if net.told else {}), **net.also} for name, net in wants.items()}
+            nets = {name: build_net(net, told[name], recipe.size, recipe.nets.get(name)) for name, net in wants.items()}
+            model = family(spec, conditions, nets, parts, settings)
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         chosen = [f"{key}={value!r}" for key, value in recipe.settings.items()]
         chosen += [f"nets.{net}.{key}={value!r}" for net, values in recipe.nets.items() for key, value in values.items()]
@@ -59,10 +64,11 @@ def build(recipe: Recipe, spec: Spec, conditions: Conditions, *, custom: type[Tr
 
 
 def learners(spec: Spec, conditions: Conditions) -> list[str]:
-    """The names of the registry's generators that learn such data, the trivial ones left out."""
+    """The names of the registry's generators that learn such data by themselves, the trivial ones left out."""
     lines = [line for line in registry.FAMILIES.values() if not line.purpose.startswith("baseline")]
     loaded: list[tuple[str, Any]] = [(line.name, line.load()) for line in lines if conditions or not line.conditional]
-    return [name for name, family in loaded if issubclass(family, Generator) and family.refuses(spec, conditions) is None]
+    alone = [(name, family) for name, family in loaded if issubclass(family, Generator) and not family.needs]
+    return [name for name, family in alone if family.refuses(spec, conditions) is None]
 
 
 def _check_optimisers(recipe: Recipe, players: Mapping[str, Optim]) -> None:

@@ -351,7 +351,8 @@ class Model:
             raise BadInput("this model was trained on data in memory: pass the data")
         try:
             # a codec fitted on other texts would have other ids
-            kept = self.package.recipe.start is not None or (data is not None and self.codec.kind == "text")
+            taken_over = self.package.recipe.start or self.package.recipe.teacher
+            kept = taken_over is not None or (data is not None and self.codec.kind == "text")
             codecs = Codecs("the model", self.codec, self.package.conditions) if kept else None
             recasting = table_recast.recasting(self.codec) if data is not None and isinstance(self.codec, TableCodec) else None
             return prepare(self.package.recipe, data, offline=offline, codecs=codecs, recasting=recasting)

@@ -66,6 +66,10 @@ class Recipe(_Strict):
     """Of the add-on; None = the largest with at most 2% of the parameters."""
     start_weights: str | None = None
     """SHA-256 of the weights that a resolved run began with."""
+    teacher: str | None = None
+    """The saved model that a student learns from."""
+    teacher_weights: str | None = None
+    """SHA-256 of the weights that a resolved run learns from."""
     optim: dict[str, dict[str, Any]] = Field(default_factory=dict)
     fingerprint: str | None = None
     """Of the data that it was resolved on."""
@@ -111,11 +115,13 @@ class Recipe(_Strict):
 
     def same_run(self, other: Recipe) -> bool:
         """Whether both describe the same run; where it computes is no part of it: the place of the data, the device, the threads."""
-        aside: dict[str, Any] = {"data": True, "device": True, "fingerprint": True, "start_weights": True, "train": {"threads"}}
+        aside: dict[str, Any] = {
+            "data": True, "device": True, "fingerprint": True, "start_weights": True, "teacher_weights": True, "train": {"threads"}
+        }  # fmt: skip
         return self.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 
-_BARE = {"start", "tune", "rank"}
+_BARE = {"start", "tune", "rank", "teacher"}
 """Keys of the recipe itself that pairs may name as they are."""
 
 

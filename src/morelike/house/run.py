@@ -34,6 +34,7 @@ from .recipe import OWN, Recipe
 from .showing import keep_stage
 from .start import Start, start_of
 from .steering import choose_guidance
+from .teacher import Teacher, teacher_of
 
 KEPT_SAMPLES = 16
 LEAST_VALIDATION = 20
@@ -51,8 +52,8 @@ def train(
     Raises BadInput where the folder holds a run of another recipe or another process trains there.
     """
     with locked(folder):
-        start = start_of(recipe, folder, custom)
-        prepared = opened(recipe, start, data, offline=offline)
+        start, teacher = start_of(recipe, folder, custom), teacher_of(recipe, custom)
+        prepared = opened(recipe, start or teacher, data, offline=offline)
         for file, why in prepared.source.skipped[:5]:
             audience.say(f"left out: {file}: {why}")
         for sentence in prepared.said:
@@ -64,13 +65,13 @@ def train(
         _same_request(recipe, folder)
         if start is None:
             _fitting_conditions(recipe, prepared, audience, custom)
-        run = _Run(recipe, folder, prepared, audience, custom, start)
+        run = _Run(recipe, folder, prepared, audience, custom, start, teacher)
         return run.go(more, track), prepared
 
 
-def opened(recipe: Recipe, start: Start | None, data: Any = None, *, offline: bool = False) -> Prepared:
-    """The recipe's data, under the codecs of what it starts from."""
-    return prepare(recipe, data, offline=offline, codecs=None if start is None else start.codecs)
+def opened(recipe: Recipe, before: Start | Teacher | None, data: Any = None, *, offline: bool = False) -> Prepared:
+    """The recipe's data, under the codecs of what it starts or learns from."""
+    return prepare(recipe, data, offline=offline, codecs=None if before is None else before.codecs)
 
 
 def finished(recipe: Recipe, folder: Path) -> bool:
@@ -104,7 +105,8 @@ def _same_request(recipe: Recipe, folder: Path) -> bool:
     if not there.same_run(recipe) or there.data != recipe.data:
         aside: dict[str, Any] = {"device": True, "train": {"threads"}}
         theirs, ours = there.model_dump(exclude=aside), recipe.model_dump(exclude=aside)
-        other = ", ".join(key for key in theirs if theirs[key] != ours[key] and key not in ("fingerprint", "start_weights"))
+        found = ("fingerprint", "start_weights", "teacher_weights")
+        other = ", ".join(key for key in theirs if theirs[key] != ours[key] and key not in found)
         hint = "choose another folder with --out, or start over with --fresh"
         raise BadInput(f"{folder} holds a run with another recipe (another {other}); {hint}")
     return True
@@ -157,10 +159,12 @@ class _Run:
     """One run's parts and steps, in order."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, data: Prepared, audience: Audience, custom: type[Trainable] | None, start: Start | None
-    ) -> None:
+        self, recipe: Recipe, folder: Path, data: Prepared, audience: Audience, custom: type[Trainable] | None, start: Start | None,
+        teacher: Teacher | None,
+    ) -> None:  # fmt: skip
         self.asked, self.folder, self.data, self.audience, self.custom, self.start = recipe, folder, data, audience, custom, start
-        self.request = recipe if start is None else start.filled(recipe)
+        self.teacher, before = teacher, start or teacher
+        self.request = recipe if before is None else before.filled(recipe)
         self.device = device_of(recipe.device)
         self.training = folder / "training"
 
@@ -231,7 +235,8 @@ class _Run:
         recipe = recipe or self.request
         if self.start is not None:
             return self.start.made(recipe).to(self.device)
-        return build(recipe, self.data.codec.spec, self.data.specs, custom=self.custom).to(self.device)
+        parts = None if self.teacher is None else self.teacher.parts(self.device)
+        return build(recipe, self.data.codec.spec, self.data.specs, custom=self.custom, parts=parts).to(self.device)
 
     def _resolved(self, model: Trainable, more: float | None) -> tuple[Recipe, Plan]:
         """The recipe with every number fixed: read again where the run was begun, probed where it is new."""
@@ -267,6 +272,8 @@ class _Run:
             raise BadInput("the data is not what this recipe was resolved on (another fingerprint); train into another folder")
         if self.start is not None and recipe.start_weights not in (None, self.start.digest):
             raise BadInput(f"{self.start.name} has other weights than those that this run began with; train into another folder")
+        if self.teacher is not None and recipe.teacher_weights not in (None, self.teacher.digest):
+            raise BadInput(f"{self.teacher.name} has other weights than those that this run learns from; train into another folder")
 
     def _plan(self, model: Trainable, recipe: Recipe) -> Plan:
         train, players = recipe.train, model.players()
@@ -332,6 +339,7 @@ class _Run:
             "licence": "the data's own licence holds for what is made from it",
             "tolerance": tolerance(saved.model),
             **(self.start.card(saved.model, saved.recipe, self.folder) if self.start is not None else {}),
+            **(self.teacher.card() if self.teacher is not None else {}),
         }  # fmt: skip
         condition = {name: torch.from_numpy(values[:KEPT_SAMPLES]) for name, values in self.data.holdout.condition.items()}
         n = min(KEPT_SAMPLES, len(self.data.holdout))

@@ -122,6 +122,8 @@ def start_of(recipe: Recipe, folder: Path, custom: type[Trainable] | None = None
     if wrong := package.wrong_files(where, card):
         raise BadPackage(f"{name} has changed since it was saved ({', '.join(wrong)}), so nothing continues from it")
     loaded = package.load(where)
+    if loaded.model.needs:
+        raise Refused(f"{name} is a {card['family']}, which learns from a teacher: train a new one, teacher=FOLDER, or add --more MINUTES")
     if not isinstance(loaded.model, Generator):
         raise Refused(f"{name} is a {card['family']}, which is no generator")
     if loaded.recipe.tune == "adapter":

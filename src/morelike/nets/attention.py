@@ -129,6 +129,15 @@ def turns(offset: int, length: int, width: int, device: torch.device, base: floa
     return torch.polar(torch.ones_like(angle), angle)[:, None]
 
 
+def grid_turns(height: int, width: int, head: int, device: torch.device, base: float = 10_000.0) -> Tensor:
+    """(height * width,1,E/2) complex, for heads of E = `head`: one half of the features turned by the row, the other by the column, so that
+    attention knows how far apart two places are each way (Heo et al. 2024, arXiv:2403.13298, section 3.2, axial)."""
+    by_row = (head // 2 + 1) // 2
+    rows = turns(0, height, 2 * by_row, device, base)[:, None].expand(-1, width, -1, -1)
+    columns = turns(0, width, head - 2 * by_row, device, base)[None].expand(height, -1, -1, -1)
+    return torch.cat((rows, columns), -1).flatten(0, 1)
+
+
 def rotate(x: Tensor, by: Tensor) -> Tensor:
     """x (B,T,H,E) float32 with each pair of features turned by its place: a product of complex numbers (Su et al. 2021, eq. 13)."""
     return torch.view_as_real(torch.view_as_complex(x.view(*x.shape[:3], -1, 2)) * by).view(x.shape)

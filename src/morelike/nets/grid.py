@@ -13,24 +13,35 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.errors import BadInput
 from ..core.spec import Array, Conditions
-from .blocks import CONV, ResidualBlock, Upsample, conv, crop_to, norm, pad_to
+from .blocks import CONV, ResidualBlock, Upsample, conv, crop_to, fold, norm, pad_to, unfold
 from .condition import ConditionEncoder
 
 
 @dataclass(frozen=True, slots=True)
 class GridSettings:
-    """`width` channels at full resolution, doubled each level up to `most` times; `blocks` residual blocks at each level."""
+    """`width` channels at the finest resolution, doubled each level up to `most` times; `blocks` residual blocks at each level."""
 
     width: int = 32
     most: int = 4
     blocks: int = 1
+    patch: int = 1
+    """Space-to-depth factor, a power of two: the finest resolution that is worked at is so much coarser than x."""
     dropout: float = 0.0
 
 
 def halvings(sizes: tuple[int, ...], grid: tuple[int, ...]) -> int:
     """How often the longest side is halved to come to the grid's."""
     return max(0, math.ceil(math.log2(max(sizes) / max(grid))))
+
+
+def levels(sizes: tuple[int, ...], grid: tuple[int, ...], patch: int) -> int:
+    """How often sides are halved beside folding them into patches. Raises BadInput for patches larger than a place of the grid."""
+    count = halvings(sizes, grid)
+    if patch < 1 or patch & (patch - 1) or patch > 2**count:
+        raise BadInput(f"patch must be a power of two of at most {2**count}, not {patch}")
+    return count - (patch.bit_length() - 1)
 
 
 class _Blocks(nn.Module):
@@ -55,19 +66,19 @@ class GridEncoder(nn.Module):
     def __init__(self, spec: Array, output: Array, conditions: Conditions, settings: GridSettings) -> None:
         super().__init__()
         (channels, *sizes), (features, *grid) = spec.shape, output.shape
-        rank, count = len(sizes), halvings(tuple(sizes), tuple(grid))
-        self.multiple, self.grid = 2**count, tuple(grid)
+        rank, count = len(sizes), levels(tuple(sizes), tuple(grid), settings.patch)
+        self.patch, self.multiple, self.grid = settings.patch, settings.patch * 2**count, tuple(grid)
         width = [settings.width * min(settings.most, 2**level) for level in range(count + 1)]
         embedding = width[-1] if conditions else 0
         self.condition = ConditionEncoder(conditions, width[-1])
-        self.first = conv(rank, channels, width[0])
+        self.first = conv(rank, channels * self.patch**rank, width[0])
         self.blocks = nn.ModuleList(_Blocks(rank, width[level], width[level], embedding, settings) for level in range(count + 1))
         self.down = nn.ModuleList(CONV[rank](width[level], width[level + 1], 4, stride=2, padding=1) for level in range(count))
         self.norm, self.last = norm(width[-1]), conv(rank, width[-1], features, kernel=1)
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         vector = self.condition(condition, given, x.shape[0])
-        h = self.first(pad_to(x, self.multiple))
+        h = self.first(fold(pad_to(x, self.multiple), self.patch))
         for block, down in zip(self.blocks, self.down, strict=False):
             h = down(block(h, vector))
         out: Tensor = self.last(F.silu(self.norm(self.blocks[-1](h, vector))))
@@ -80,15 +91,15 @@ class GridDecoder(nn.Module):
     def __init__(self, latent: Array, output: Array, conditions: Conditions, settings: GridSettings) -> None:
         super().__init__()
         (features, *grid), (channels, *sizes) = latent.shape, output.shape
-        rank, count = len(sizes), halvings(tuple(sizes), tuple(grid))
-        self.sizes = tuple(sizes)
+        rank, count = len(sizes), levels(tuple(sizes), tuple(grid), settings.patch)
+        self.patch, self.sizes = settings.patch, tuple(sizes)
         width = [settings.width * min(settings.most, 2**level) for level in range(count + 1)]
         embedding = width[-1] if conditions else 0
         self.condition = ConditionEncoder(conditions, width[-1])
         self.first = conv(rank, features, width[-1])
         self.blocks = nn.ModuleList(_Blocks(rank, width[level], width[level], embedding, settings) for level in reversed(range(count + 1)))
         self.up = nn.ModuleList(Upsample(rank, width[level + 1], width[level]) for level in reversed(range(count)))
-        self.norm, self.last = norm(width[0]), conv(rank, width[0], channels)
+        self.norm, self.last = norm(width[0]), conv(rank, width[0], channels * self.patch**rank)
 
     def forward(self, z: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
         vector = self.condition(condition, given, z.shape[0])
@@ -96,4 +107,4 @@ class GridDecoder(nn.Module):
         for block, up in zip(self.blocks, self.up, strict=False):
             h = up(block(h, vector))
         out: Tensor = self.last(F.silu(self.norm(self.blocks[-1](h, vector))))
-        return crop_to(out, self.sizes)
+        return crop_to(unfold(out, self.patch), self.sizes)

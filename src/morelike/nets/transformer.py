@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, quotable
-from .attention import Block, Cache, CrossAttention, Layout, normed, turns
+from .attention import Block, Cache, CrossAttention, Layout, grid_turns, normed, turns
 from .blocks import Dropout
 from .condition import ConditionEncoder, as_table
 from .decode_step import DecodeStep
@@ -43,7 +43,7 @@ class TransformerSettings:
 
 
 class Reader(nn.Module):
-    """Reads embedded ids in both directions: (embedded (B,T,D), live (B,T)) -> (B,T,D). `places` (T,): where the ids stand; None = 0.."""
+    """Reads embedded ids in both directions: (embedded (B,T,D), live (B,T)) -> (B,T,D). `by`: the places' turns; None = those of 0.."""
 
     def __init__(self, width: int, depth: int, settings: TransformerSettings) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ class Reader(nn.Module):
         self.blocks = nn.ModuleList(Block(width, settings.heads, settings.groups, settings.dropout) for _ in range(depth))
         self.dropout = Dropout(settings.dropout)
 
-    def forward(self, embedded: Tensor, there: Tensor, places: Tensor | None = None) -> Tensor:
+    def forward(self, embedded: Tensor, there: Tensor, by: Tensor | None = None) -> Tensor:
         layout = Layout.of(there)
         rows = self.dropout(layout.pack(embedded))
-        by = turns(0, layout.length if places is None else int(places[-1]) + 1, self.head, rows.device)
+        by = turns(0, layout.length, self.head, rows.device) if by is None else by
         for block in self.blocks:
-            rows, _ = block(rows, layout, False, by if places is None else by[places])
+            rows, _ = block(rows, layout, False, by)
         return layout.pad(normed(rows))
 
 
@@ -182,7 +182,7 @@ class CausalTransformer(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """Reads ids in both directions: a vector for the whole, or logits for every place."""
+    """Reads the ids of a sequence or a grid, all at once: a vector for the whole, or logits for every place."""
 
     def __init__(self, inputs: Tokens, output: Spec, conditions: Conditions, settings: TransformerSettings) -> None:
         super().__init__()
@@ -191,11 +191,14 @@ class TokenEncoder(nn.Module):
         self.condition = ConditionEncoder(conditions, width, lambda wide: Reader(wide, settings.reading, settings))
         # one id beyond the vocabulary stands for "not known"
         self.embed = nn.Embedding(inputs.vocab + 1, width)
+        # turns tell only how far apart places are; of a grid it matters where a place is, also when nothing is known
+        self.where = nn.Embedding(elements(inputs), width) if len(inputs.shape) > 1 else None
         self.read = Reader(width, settings.depth, settings)
         outputs = output.vocab if isinstance(output, Tokens) else elements(output)
         self.head = nn.Linear(width, outputs)
-        nn.init.normal_(self.embed.weight, std=0.02)
-        as_table(self.embed.weight)
+        for table in (self.embed, *([] if self.where is None else [self.where])):
+            nn.init.normal_(table.weight, std=0.02)
+            as_table(table.weight)
         if self.places:
             as_table(self.head.weight)
 
@@ -205,17 +208,17 @@ class TokenEncoder(nn.Module):
         Of a sequence, x may be the first places alone. Only places up to the first stop count; logits past it mean nothing.
         """
         flat = x.flatten(1)
-        embedded, there, places = self.embed(flat), live(self.spec, flat), None
+        embedded, there = self.embed(flat), live(self.spec, flat)
+        if self.where is not None:
+            embedded = embedded + self.where.weight
         vector = self.condition(condition, given, x.shape[0])
         if vector is not None:
             embedded = embedded + vector[:, None]
         told = self.condition.sequence(condition, given, x.shape[0])
         if told is not None:
             embedded, there = torch.cat((embedded, told[0]), 1), torch.cat((there, told[1]), 1)
-            # the condition stands behind the longest x, however short this one is
-            places = torch.arange(embedded.shape[1], device=x.device)
-            places[flat.shape[1] :] += elements(self.spec) - flat.shape[1]
-        read = self.read(embedded, there, places)[:, : flat.shape[1]]
+        by = self._turns(flat.shape[1], embedded.shape[1] - flat.shape[1], x.device)
+        read = self.read(embedded, there, by)[:, : flat.shape[1]]
         there = there[:, : flat.shape[1]]
         if self.places:
             out: Tensor = self.head(read)
@@ -223,3 +226,10 @@ class TokenEncoder(nn.Module):
         pooled = (read * there[..., None]).sum(1) / there.sum(1, keepdim=True)
         out = self.head(pooled)
         return out
+
+    def _turns(self, count: int, told: int, device: torch.device) -> Tensor:
+        """Of the first `count` places of x, and of `told` of a condition, which stand behind the longest x, however short this one is."""
+        longest = elements(self.spec)
+        line = turns(0, longest + told, self.read.head, device)
+        own = line if len(self.spec.shape) == 1 else grid_turns(self.spec.shape[0], self.spec.shape[1], self.read.head, device)
+        return torch.cat((own[:count], line[longest:]))
