@@ -46,7 +46,7 @@ class DiffusionSettings:
     steps: int = 12
     dequantise: bool = False
     """Whether values of whole levels are learnt spread evenly over their cells, which a likelihood needs to be any good."""
-    density_steps: int = 32
+    density_steps: int = 16
     """Of the likelihood's solver, four evaluations each."""
     lr: float = 2e-3
 
