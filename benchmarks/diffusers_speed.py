@@ -1,11 +1,12 @@
 """A training step and a batch of samples against the peer `diffusers`: same U-Net, same batch, same optimiser, same solver steps.
 
-The peer runs in an environment of its own (--peer PATH/TO/python with `torch` and `diffusers`). Its UNet2DModel has one block a level on the
-way down, two on the way up and two in the middle; ours gets two a level: both have eight blocks and one attention, at the lowest level, on
-pictures folded 2x2 (28 x 28 becomes 14 x 14), of 64 and 128 channels. The peer's blocks on the way up all read a skip, ours the first of
-each level: a narrower embedding of time in the peer brings its parameters to within a tenth of ours. Training: noise, a forward and a backward pass, clipping, AdamW, and averaged
-weights, in ours with the house's trainer, in the peer with its EMAModel. Sampling: one batch with DPM-Solver++ (2M) in the same number of
-steps. Rounds alternate; with one thread, seconds are those of the processor, which other work beside it hardly changes.
+The peer runs in an environment of its own (--peer PATH/TO/python with `torch` and `diffusers`). Its UNet2DModel has one block a level on
+the way down, two on the way up and two in the middle; ours gets two a level. Both have eight blocks and one attention, at the lowest level,
+on pictures folded 2x2 (28 x 28 becomes 14 x 14), of 64 and 128 channels. The peer's blocks on the way up all read a skip, ours the first of
+each level: a narrower embedding of time in the peer brings its parameters to within a tenth of ours. Training: noise, a forward and a
+backward pass, clipping, AdamW and averaged weights, in ours by the house's trainer, in the peer by its EMAModel. Sampling: one batch with
+DPM-Solver++ (2M) in the same number of steps. Rounds alternate; with one thread, seconds are those of the processor, which other work
+beside it hardly changes.
 
 python benchmarks/diffusers_speed.py --peer PYTHON [--rounds 5] [--steps 20] [--batch 128] [--threads 1] [--precision bf16]
 """

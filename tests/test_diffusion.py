@@ -5,21 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+import morelike
 from morelike.core.contract import Batch
 from morelike.core.errors import BadInput, UnknownName
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, class_label
+from morelike.data.loader import Dataset, Order
 from morelike.families.diffusion import Diffusion, DiffusionSettings
+from morelike.house.build import build as build_model
+from morelike.house.model import Model
+from morelike.house.prepare import Feed
+from morelike.house.recipe import Recipe
+from morelike.house.steering import check_guidance
 from morelike.maths.ode import change_of_variables
 from morelike.maths.paths import PATHS
 from morelike.maths.solvers import DRAWING, SOLVERS
 from morelike.nets.build import build
+from morelike.training.loop import Trainer
+from morelike.training.plan import Plan
 
 MEAN, DEVIATION = 0.4, 0.6
 POINTS = Array((2,))
@@ -255,6 +266,22 @@ def test_a_net_that_says_the_target_has_no_loss(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", list(PATHS))
+def test_a_tiny_net_learns_a_mean_and_a_deviation(path: str) -> None:
+    x = (MEAN + DEVIATION * torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))).numpy()
+    model = build_model(Recipe(model="diffusion", size="xs", settings={"path": path, "lr": 1e-2}), POINTS, {})
+    trained = Trainer(model, Feed(Dataset(x), Order(2000, 256, 0), by_pass=False), Plan(steps=250, batch=256)).run()
+    assert isinstance(trained, Diffusion)
+    trained.eval()
+    with torch.no_grad():
+        drawn = trained.sample(noise=Noise(0, 2000), solver="heun", steps=20)
+        nats = trained.log_prob(torch.from_numpy(x[:500]), noise=Noise(0, 500))
+    torch.testing.assert_close(drawn.mean(0), torch.full((2,), MEAN), atol=0.1, rtol=0)
+    torch.testing.assert_close(drawn.std(0), torch.full((2,), DEVIATION), atol=0.1, rtol=0)
+    truth = torch.distributions.Normal(MEAN, DEVIATION).log_prob(torch.from_numpy(x[:500])).sum(1)
+    assert float(nats.mean()) == pytest.approx(float(truth.mean()), abs=0.1)
+
+
+@pytest.mark.parametrize("path", list(PATHS))
 def test_guidance_one_is_none(path: str) -> None:
     model = random_model(path, {"label": class_label(3)}, guided=(0.0, 1.0))
     noise, condition = Noise(0, 4), {"label": torch.tensor([[0], [1], [2], [0]])}
@@ -317,3 +344,26 @@ def test_what_cannot_be_is_refused() -> None:
         model.sample(noise=Noise(0, 2), solver="ancestrol")
     with pytest.raises(BadInput, match="steps must be at least 1, not 0"):
         model.sample(noise=Noise(0, 2), steps=0)
+
+
+def test_guidance_needs_a_condition_that_was_hidden_now_and_then() -> None:
+    for scale, conditions, drop, said in ((2.0, {}, 0.1, "this model has no condition"), (0.5, {"label": 0}, 0.0, "drop=0.1 and not with")):
+        with pytest.raises(BadInput, match=said):
+            check_guidance(scale, conditions, drop)
+        check_guidance(1.0, conditions, drop)
+    check_guidance(2.0, {"label": 0}, 0.1)
+
+
+def test_guidance_is_refused_before_training_and_at_drawing(tmp_path: Path) -> None:
+    values, labels = np.random.default_rng(0).integers(0, 256, (40, 4, 4), dtype=np.uint8), np.arange(40) % 2
+    given: Any = {"model": "diffusion", "steps": 2, "size": "xs", "batch": 8, "judge": False, "drop": 0.0}
+    for data, said in ((values, "has no condition"), ((values, labels), "not with drop=0")):
+        with pytest.raises(BadInput, match=said):
+            morelike.train(data, out=tmp_path / "refused", guidance=2.0, **given)
+        assert not (tmp_path / "refused").exists()
+    model = morelike.train((values, labels), out=tmp_path / "run", **given)
+    assert isinstance(model, Model)
+    assert model.package.model.settings.guidance == 1.0, "no condition was hidden: there is nothing to choose"
+    with pytest.raises(BadInput, match="not with drop=0"):
+        model.sample(2, guidance=2.0)
+    assert len(model.sample(2, guidance=1.0)) == 2

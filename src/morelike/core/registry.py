@@ -59,7 +59,8 @@ class Kind:
 
 _FAMILIES = [
     Line("diffusion", "morelike.families.diffusion:Diffusion", "the default for pictures: few-step flow matching with guidance",
-         "Lipman et al. 2022, arXiv:2210.02747; Ho, Salimans 2022, arXiv:2207.12598", train={"drop": 0.1}),
+         "Lipman et al. 2022, arXiv:2210.02747; Ho, Salimans 2022, arXiv:2207.12598; linear: Ho et al. 2020, arXiv:2006.11239; "
+         "cosine: Nichol, Dhariwal 2021, arXiv:2102.09672; edm: Karras et al. 2022, arXiv:2206.00364", train={"drop": 0.1}),
     Line("vae", "morelike.families.vae:VAE", "a latent for every picture and a bound on its likelihood",
          "Kingma, Welling 2013, arXiv:1312.6114"),
     Line("beta-vae", "morelike.families.vae:VAE", "a VAE whose latents are pressed to be few and independent: to take data apart",
