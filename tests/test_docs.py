@@ -36,9 +36,9 @@ from morelike.house.prepare import default_folder
 from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/families.md",
-         "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md", "docs/pictures-as-conditions.md",
-         "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/diffusion.md",
+         "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md",
+         "docs/pictures-as-conditions.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 

@@ -59,7 +59,8 @@ class Kind:
 
 _FAMILIES = [
     Line("diffusion", "morelike.families.diffusion:Diffusion", "the default for pictures: few-step flow matching with guidance",
-         "Lipman et al. 2022, arXiv:2210.02747; Ho, Salimans 2022, arXiv:2207.12598", train={"drop": 0.1}),
+         "Lipman et al. 2022, arXiv:2210.02747; Ho, Salimans 2022, arXiv:2207.12598; linear: Ho et al. 2020, arXiv:2006.11239; "
+         "cosine: Nichol, Dhariwal 2021, arXiv:2102.09672; edm: Karras et al. 2022, arXiv:2206.00364", train={"drop": 0.1}),
     Line("distilled", "morelike.families.distilled:Distilled", "pictures in 1 to 4 passes of a net: a student of a trained `diffusion`",
          "Luhman, Luhman 2021, arXiv:2101.02388; Meng et al. 2022, arXiv:2210.03142; Kim et al. 2023, arXiv:2310.02279",
          train={"drop": 0.1}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -211,11 +211,11 @@ class Validation:
         self.codec, self.precision, self.seed = package.codec, precision, package.recipe.seed + 2
         most = 200 if sequential(data.codec.spec) else 500
         n = min(500, len(data.validation))
-        judged = np.arange(n) if isinstance(package.model, Density) else _spread(len(data.validation), n)
+        judged = np.arange(n) if _says_nats(package.model) else _spread(len(data.validation), n)
         self.x = torch.from_numpy(np.array(data.validation.x[judged]))
         self.condition = {name: torch.from_numpy(data.validation.condition[name][judged]) for name in package.conditions}
         self.draws, self.slack = 0, 0.0
-        if isinstance(package.model, Density):
+        if _says_nats(package.model):
             return
         known = _spread(len(data.train), min(4096, len(data.train)))
         items, reference = raw_of(data.codec, data.validation.x[judged]), raw_of(data.codec, data.train.x[known])
@@ -231,7 +231,7 @@ class Validation:
         self.slack = self._noise(self._scaled(reference), sets)
 
     def __call__(self, model: Trainable) -> float:
-        if isinstance(model, Density):
+        if _says_nats(model):
             return -float(self._log_prob(model).mean())
         rows = torch.arange(self.draws) % len(self.x)
         condition = {name: value[rows] for name, value in self.condition.items()}
@@ -263,6 +263,11 @@ class Validation:
 
     def _scaled(self, items: np.ndarray) -> np.ndarray:
         return (self.features(items) - self.mean) / self.scale
+
+
+def _says_nats(model: Trainable) -> TypeGuard[Density]:
+    """Whether it is judged by its likelihood: an estimate by hundreds of passes of a net is left to `score`."""
+    return isinstance(model, Density) and model.tight != "estimate"
 
 
 def _spread(size: int, count: int) -> np.ndarray:

@@ -42,8 +42,9 @@ from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
 from .recast import Codecs
-from .sampling import conditions_for
+from .sampling import checked, conditions_for
 from .sampling import draw as draw_from
+from .steering import check_guidance
 from .table_frames import Readable, given_back
 
 _LARGEST_DRAW = 10_000_000
@@ -120,6 +121,8 @@ class Model:
         check_count(n)
         fixed, demands = tables.split(self.package, where)
         given = tables.Given(self.package, (), demands) if demands else None
+        guidance = checked(self.generator, dials).get("guidance", 1.0)
+        check_guidance(guidance, self.package.conditions, self.package.recipe.train.drop)
         condition = conditions_for(self.package, n, fixed, seed)
         by = None if given is None else partial(given.sample, count=n)
         return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials, by=by), condition, given

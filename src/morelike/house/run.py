@@ -33,7 +33,7 @@ from .prepare import Feed, Prepared, prepare
 from .recipe import OWN, Recipe
 from .showing import keep_stage
 from .start import Start, start_of
-from .steering import choose_guidance
+from .steering import check_guidance, choose_guidance
 from .teacher import Teacher, teacher_of
 
 KEPT_SAMPLES = 16
@@ -260,6 +260,11 @@ class _Run:
                 update={"steps": plan.steps, "batch": plan.batch, "drop": plan.drop, "precision": plan.precision, "threads": plan.threads}
             )
             fixed = {"train": train, "fingerprint": self.data.split.fingerprint, **resolved(self.request, model)}
+            if "guidance" in fixed["settings"]:
+                check_guidance(fixed["settings"]["guidance"], self.data.conditions, plan.drop)
+                if self.data.conditions and not plan.drop:
+                    # there is nothing to choose where no condition is ever hidden
+                    fixed["settings"]["guidance"] = 1.0
             recipe = self.request.model_copy(update=fixed)
             self._same_data(self.request)
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,13 @@ More guidance buys obedience with variety (Ho and Salimans 2022, figure 4), so n
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from ..core.errors import BadInput
 from ..judges.scores import Classifier
 from .package import Package
 from .prepare import Prepared
@@ -19,6 +21,17 @@ SCALES = (1.0, 1.2, 1.5, 1.8, 2.2, 2.7)
 SHORT_OF_REAL = 0.015
 """Obeyed means: the classifier's accuracy on samples is at most so far below its accuracy on real items."""
 DRAWS = 768
+
+
+def check_guidance(scale: float, conditions: Collection[str], drop: float | None) -> None:
+    """Raises BadInput for a scale that a model of such conditions can't be guided with; 1 is none, 0 that it is chosen. `drop`: the share
+    of training examples whose conditions were hidden; None = not known."""
+    if scale in (0.0, 1.0):
+        return
+    if not conditions:
+        raise BadInput(f"guidance={scale:g} sharpens what a condition asks for, and this model has no condition; leave guidance out")
+    if drop == 0:
+        raise BadInput(f"guidance={scale:g} needs to know what no condition is like, which is learnt with drop=0.1 and not with drop=0")
 
 
 def choose_guidance(package: Package, data: Prepared, classifier: Classifier, precision: str) -> list[tuple[float, float]]:

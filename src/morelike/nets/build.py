@@ -13,6 +13,7 @@ from ..core.contract import Net
 from ..core.errors import BadInput, UnknownName
 from ..core.spec import Array, Conditions, Row, Spec, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
+from .dit import DiT, DiTSettings
 from .fields import Fields, FieldsSettings
 from .grid import GridDecoder, GridEncoder, GridSettings
 from .growing import GrowingCritic, GrowingGenerator, GrowingSettings
@@ -32,14 +33,14 @@ _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "mlp": (32, 256, 512, 1024), "dense": (32, 256, 512, 1024), "conv": (8, 32, 64, 96), "grid": (8, 32, 48, 64), "unet": (8, 64, 96, 160),
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
     "residual": (16, 64, 96, 160), "growing": (8, 32, 64, 96), "style": (8, 32, 64, 96),
-    "translator": (16, 64, 128, 256), "patches": (8, 32, 48, 64),
+    "translator": (16, 64, 128, 256), "patches": (8, 32, 48, 64), "dit": (32, 128, 256, 512),
 }  # fmt: skip
 """Of each kind, at each of `SIZES`; "layers" names its own."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
     "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings, "growing": GrowingSettings, "style": StyleSettings,
-    "translator": TranslatorSettings, "patches": PatchSettings,
+    "translator": TranslatorSettings, "patches": PatchSettings, "dit": DiTSettings,
 }  # fmt: skip
 
 
@@ -122,6 +123,8 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return GatedPixelCNN(given, channels, conditions, settings)
         case "unet", "denoiser", Array() as given, Array(shape=(channels, *_)) if spatial(given):
             return UNet(given, channels, conditions, settings)
+        case "dit", "denoiser", Array() as given, Array(shape=(channels, *_)) if spatial(given):
+            return DiT(given, channels, conditions, settings)
         case "conv", "critic", Array() as given, _ if spatial(given):
             return Critic(given, conditions, settings)
         case "patches", "critic", Array() as given, _ if spatial(given) and not conditions:
