@@ -67,7 +67,10 @@ def train(  # noqa: PLR0913  # typer reads the options from the signature
         typer.Argument(metavar="KEY=VALUE", help="any setting of the recipe or the family: batch=64 lr=0.001", show_default=False),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="family (morelike models); by default the kind's best", show_default=False)
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", help="family (morelike models), or auto to try some; by default the kind's best", show_default=False
+        ),
     ] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="training time; by default 2 for digits, else 5")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="instead of --minutes")] = None,

@@ -28,7 +28,7 @@ from .linked import opened as opened_linked
 from .model import Model
 from .model import load as load_one
 from .prepare import default_folder, prepare
-from .recipe import Recipe, Training, apply
+from .recipe import AUTO, Recipe, Training, apply
 from .start import family_of
 
 __all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "recipe_from", "train", "verify"]
@@ -77,14 +77,16 @@ def recipe_from(values: Mapping[str, Any], pairs: Sequence[str], custom: type[Tr
     name = plain.get("model")
     if name is None and custom is None and "start" in plain:
         name = family_of(plain["start"], package.read_card(Path(plain["start"])))
-    family = custom or (registry.family(name).load() if name else _default_family(plain.get("kind"), pairs))
+    family = custom or (registry.family(name).load() if name not in (None, AUTO) else _any_family(plain.get("kind"), pairs, name == AUTO))
     return Recipe.parse(apply(plain, pairs, family) if pairs else plain)
 
 
-def _default_family(kind: str | None, pairs: Sequence[str]) -> type:
-    """The kind's default family; without a kind, the first default that knows every bare key, or that of pictures."""
+def _any_family(kind: str | None, pairs: Sequence[str], candidates: bool) -> type:
+    """The kind's default family; without a kind, the first default that knows every bare key, or that of pictures. `candidates`: those of
+    `--model auto` come after the defaults."""
     kinds = [registry.kind(kind)] if kind else list(registry.KINDS.values())
-    families = [registry.family(name).load() for name in dict.fromkeys(kind.default for kind in kinds)]
+    names = [kind.default for kind in kinds] + [name for kind in kinds for name in kind.candidates if candidates]
+    families = [registry.family(name).load() for name in dict.fromkeys(names)]
     bare = {pair.partition("=")[0] for pair in pairs if "." not in pair.partition("=")[0]} - set(Training.model_fields)
     fitting = (family for family in families if bare <= {field.name for field in fields(family.Settings)})  # type: ignore[attr-defined]
     return next(fitting, families[0])
