@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/auto-rows"))
     parser.add_argument("pairs", nargs="*", metavar="KEY=VALUE")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     own = trained(asked.data, "auto", asked.out / "auto", asked.minutes, asked.pairs)
     cards = {"auto": own} | {
         name: trained(asked.data, name, asked.out / name, asked.minutes, asked.pairs) for name in registry.kind(own["kind"]).candidates

@@ -50,7 +50,7 @@ class Fake:
 
 def search(tmp_path: Path, scores: Mapping[str, Measure]) -> tuple[str, _Search, dict[str, list[float]]]:
     (tmp_path / "auto.json").unlink(missing_ok=True)
-    found = _Search(None, Silent(), tmp_path, {"tried": {}, "left_out": {}, "score": "a score"})  # type: ignore[arg-type]
+    found = _Search(None, Silent(), tmp_path, {"tried": {}, "left_out": {}, "seconds": 0.0, "score": "a score"})  # type: ignore[arg-type]
     found._score = Scored()  # type: ignore[assignment]
     asked: dict[str, list[float]] = {name: [] for name in scores}
     return found.best(list(scores), lambda name: Fake(scores[name], asked[name])), found, asked
@@ -91,6 +91,13 @@ def test_who_fails_loses_and_when_all_fail_nothing_is_chosen(tmp_path: Path) -> 
         search(tmp_path, {"first": broken, "second": broken})
 
 
+def test_a_short_run_of_few_steps_decides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "LEAST_SHORT", 60)
+    best, found, _ = search(tmp_path, {"first": exact(2.0), "second": exact(1.0)})
+    assert best == "first"
+    assert "56 steps of first tell nothing" in found.state["why"]
+
+
 def test_every_candidate_is_a_family_and_a_kind_s_own_family_ranks_first() -> None:
     for kind in registry.KINDS.values():
         assert all(name in registry.FAMILIES for name in kind.candidates)
@@ -109,6 +116,7 @@ def points() -> np.ndarray:
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "LEAST_STEPS", 80)
+    monkeypatch.setattr(choosing, "LEAST_SHORT", 2)
 
 
 def recipe(steps: int = 120, **changes: Any) -> Recipe:

@@ -201,16 +201,22 @@ def judge(
 @app.command()
 def compare(
     which: Annotated[list[str], typer.Argument(metavar="MODEL MODEL ...", help="saved models of the same data", show_default=False)],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="PAGE.html", help="also a page with samples side by side, and PAGE.png", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
-    """Put the scores of several models side by side."""
+    """Put several models side by side: scores, samples and cost, and say which differences are more than noise."""
     from ..house import verbs
     from .audience import RichAudience
 
-    found = verbs.compare(*which, audience=RichAudience(quiet), offline=offline)
+    found = verbs.compare(*which, out=out, audience=RichAudience(quiet), offline=offline)
     show.as_json(found) if as_json else show.side_by_side(found)
+    if out is not None and not (quiet or as_json):
+        show.say("", f"page: {out}")
 
 
 @app.command()

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ SHARE = 10
 """One in so many parts of the budget goes to the search."""
 LEAST_SECONDS, LEAST_STEPS, LEAST_VALIDATION = 20.0, 500, 20
 """Below these a search says nothing."""
+LEAST_SHORT = 8
+"""Nor does a short run of fewer steps: on a slow machine the minutes may not hold more."""
 MOST_BY_PASSES = 20_000
 """Who learns by passes alone is tried whole: on more examples than these that is no short run."""
 _STATE, _RUNS = "auto.json", "auto"
@@ -49,6 +51,8 @@ class Short:
     steps: int
     """Of the whole run."""
     seconds: float
+    ended: bool = False
+    """Whether it was trained to its end: who learns by passes alone is."""
 
 
 class Run(Protocol):
@@ -90,7 +94,7 @@ def choose(asked: Recipe, folder: Path, data: Prepared, audience: Audience, defa
         return _as(asked, name)
     training.mkdir(parents=True, exist_ok=True)
     asked.write(training / "request.toml")
-    state = _read(training) or {"tried": {}, "left_out": left_out}
+    state = _read(training) or {"tried": {}, "left_out": left_out, "seconds": 0.0}
     shorter = _after_search(asked, data)
     search = _Search(data, audience, training, state)
     name = search.best(fitting, lambda own: begin(_as(shorter, own), training / _RUNS / own))
@@ -159,13 +163,19 @@ class _Search:
             for name in alive:
                 if self._round(name) < number:
                     self._try(name, number, begin(name), share)
+            if few := [name for name in alive if self.state["tried"][name].get("few")]:
+                first = next((name for name in alive if self.state["tried"][name]["score"] is not None), alive[0])
+                return self._end(first, f"the first by measurement: {self._steps(few[0])} of {few[0]} tell nothing, give it more time")
             order = self.order(alive)
             alive, out = order[: math.ceil(len(order) / 2)], order[math.ceil(len(order) / 2) :]
             for name in out:
                 self.audience.say(f"{name} is out: {self._said(name)}")
-        self.state |= {"model": order[0], "why": self._why(order[0], order[1], names)}
+        return self._end(order[0], self._why(order[0], order[1], names))
+
+    def _end(self, name: str, why: str) -> str:
+        self.state |= {"model": name, "why": why}
         self._write()
-        return order[0]
+        return name
 
     def order(self, names: list[str]) -> list[str]:
         """The best first; among those that its score can't be told from, the one of the higher rank. Raises TrainingFailed for none."""
@@ -182,19 +192,21 @@ class _Search:
     def _try(self, name: str, number: int, run: Run, share: float) -> None:
         """One more short run of a candidate, into the state."""
         began = time.perf_counter()
+        why = "its samples are no finite numbers"
         try:
             short = run.short(share)
         except TrainingFailed as error:
             self.state["tried"][name] = {"round": number, "steps": 0, "seconds": 0.0, "score": None, "failed": str(error)}
             self._write()
             return
-        found = self._scoring(short.package).measure(short.package.model)
-        self.state["seconds"] = round(self.state.get("seconds", 0.0) + time.perf_counter() - began, 1)
-        finite = math.isfinite(found.value)
-        self.state["tried"][name] = {
-            "round": number, "steps": short.step, "of": short.steps, "seconds": round(short.seconds, 2),
-            "score": list(asdict(found).values()) if finite else None, **({} if finite else {"failed": "its samples are no numbers"}),
-        }  # fmt: skip
+        try:
+            found = self._scoring(short.package).measure(short.package.model)
+        except Refused as error:
+            found, why = Measure(math.nan), str(error)
+        self.state["seconds"] = round(self.state["seconds"] + time.perf_counter() - began, 1)
+        tried: dict[str, Any] = {"round": number, "steps": short.step, "of": short.steps, "seconds": round(short.seconds, 2)}
+        tried |= {"score": [found.value, found.low, found.high]} if math.isfinite(found.value) else {"score": None, "failed": why}
+        self.state["tried"][name] = tried | ({} if short.ended or short.step >= LEAST_SHORT else {"few": True})
         self._write()
 
     def _scoring(self, package: Package) -> Validation:
@@ -213,7 +225,11 @@ class _Search:
         if tried["score"] is None:
             return str(tried["failed"])
         value, low, high = tried["score"]
-        return f"{value:.3g} ({low:.3g} to {high:.3g}) after {tried['steps']:,} steps"
+        return f"{value:.3g} ({low:.3g} to {high:.3g}) after {self._steps(name)}"
+
+    def _steps(self, name: str) -> str:
+        count = self.state["tried"][name]["steps"]
+        return f"{count:,} step{'s' if count != 1 else ''}"
 
     def _why(self, best: str, rival: str, names: list[str]) -> str:
         ours, theirs = (self.state["tried"][name]["score"] for name in (best, rival))

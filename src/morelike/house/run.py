@@ -211,7 +211,7 @@ class _Run:
             raise
         finally:
             sink.close()
-        return Short(saved, trainer.progress.step, plan.steps, trainer.progress.seconds)
+        return Short(saved, trainer.progress.step, plan.steps, trainer.progress.seconds, not trainer.players)
 
     def _ready(self, more: float | None, track: bool) -> tuple[package.Package, Plan, Trainer, Hooks, _Sinks]:
         """The run as it was left, or as it begins."""

@@ -120,7 +120,7 @@ def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[
     return [" · ".join(row) for row in zip(*parts, strict=True)]
 
 
-def _page_size(package: Package) -> tuple[int, int]:
+def page_size(package: Package) -> tuple[int, int]:
     """(rows, columns) of the pages of samples."""
     if _captioned(package):
         return MOST_CARDS, 1
@@ -142,7 +142,7 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
     """The report's real and generated pages and the names of their rows; tables have sections of their own."""
     if package.codec.kind == "table":
         return {}
-    rows, columns = _page_size(package)
+    rows, columns = page_size(package)
     condition, chosen = page_conditions(package, data, rows, columns)
     made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=precision)
     stored = real_page(data, condition, rows, columns) if chosen is None else data.holdout.x[chosen]
@@ -193,6 +193,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         nearest=_nearest(package.codec, judged),
         curves=[row for row in rows_of if row.get("event") in ("step", "validation")],
         incidents=incidents_of(folder / "training"),
+        choice=package.card.get("choice"),
         cost=_cost(facts, judged.seconds),
         recipe=package.recipe.to_toml(),
         data=_data_card(data),

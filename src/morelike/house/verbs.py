@@ -22,6 +22,8 @@ from ..data.download import cache_folder
 from ..training.probe import has_bf16
 from . import linked_run, package, run
 from .audience import Audience, Silent
+from .comparing import compare as compare_models
+from .comparing import page_place, write_page
 from .judging import smallest
 from .linked import PARTS, LinkedModel, is_linked, load_linked
 from .linked import opened as opened_linked
@@ -127,25 +129,28 @@ def judge(model: Model | LinkedModel | str | Path, data: Any = None) -> dict[str
     return (model if isinstance(model, Model | LinkedModel) else load(model)).judge(data)
 
 
-def compare(*which: Model | str | Path, audience: Audience | None = None, offline: bool = False) -> list[dict[str, Any]]:
-    """The same scores for several models, from their cards where they were judged, else judged now.
+def compare(
+    *which: Model | str | Path, out: str | Path | None = None, audience: Audience | None = None, offline: bool = False
+) -> dict[str, Any]:
+    """Several models on the same scores, from their cards where they were judged, else judged now: which differences are more than noise,
+    and what each model cost. `out`: a page (.html) with samples under the same noise and conditions beside each other, which also lie
+    in a .png of that name.
 
-    Raises BadInput where they were trained on different data or fewer than two are given.
+    {"models": [{"model", "name", "family", "scores", "verdict", "cost"}], "scores", "wins", "losses", "verdict": [sentences]}, the last
+    four as `judges.comparison.compared` describes them. Raises BadInput where the models were trained on different data, make different
+    things or are fewer than two.
     """
     if len(which) < 2:
         raise BadInput("compare needs at least two models")
+    place = None if out is None else page_place(Path(out))
+    for path in which:
+        if not isinstance(path, Model) and is_linked(path):
+            raise BadInput(f"{path} holds linked tables: compare its parts, {Path(path) / PARTS[0]} or {Path(path) / PARTS[1]}")
     loaded = [model if isinstance(model, Model) else load_one(model) for model in which]
-    prints = {model.package.recipe.fingerprint for model in loaded}
-    if len(prints) > 1:
-        raise BadInput("these models were trained on different data: their scores have different floors and can't be compared")
-    found = []
-    for model in loaded:
-        if "scores" not in model.card:
-            model.judge(audience=audience, offline=offline)
-        card = model.card
-        row = {"model": str(model.folder or card["family"]), "family": card["family"]}
-        found.append({**row, "scores": card["scores"], "verdict": card["verdict"]})
-    return found
+    beside = compare_models(loaded, audience or Silent(), offline=offline)
+    if place is not None:
+        write_page(beside, place)
+    return beside.found
 
 
 def models() -> list[dict[str, Any]]:
