@@ -102,7 +102,7 @@ def _cost(value: float | None, key: str) -> str:
     if value is None:
         return "-"
     if key in ("package_bytes", "peak_memory"):
-        return f"{value / 1e6:,.1f}"
+        return f"{value / 1e6:,.2f}"
     return f"{value:,.0f}" if key in ("steps", "parameters") else f"{value:,.1f}"
 
 

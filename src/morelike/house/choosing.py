@@ -216,7 +216,7 @@ class _Search:
             told = isinstance(self.data.codec.spec, Tokens) and all(getattr(family, "tight", None) == "exact" for family in families)
             learned = None if told else judges_net(self.data, self.audience)
             self._score = Validation(package, self.data, "fp32", told=told, features=None if learned is None else learned[0])
-            self.state["score"] = "nats an item" if told else f"kernel distance, {'raw' if learned is None else 'learned'} features"
+            self.state["score"] = "nats an item" if told else "energy distance" if learned is None else "kernel distance, learned features"
         return self._score
 
     def _said(self, name: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,11 +146,9 @@ def _samples(
     rows, columns = (_ROWS_OF_TABLE, 1) if table else page_size(asking)
     wanted, chosen = _wanted(models, rows, columns, data)
     about = said(asking.conditions, wanted) if asking.codec.kind in ("text", "image") and not by_class(asking, 1, 1) else []
-    shown: list[Shown] = []
-    folder = Path(models[0].folder or ".")
+    items: dict[str, Any] = {}
     if data is not None and not table:
-        stored = real_page(data, wanted, rows, columns) if chosen is None else data.holdout.x[chosen]
-        shown.append(Shown("real", picture(data.codec, raw_of(data.codec, stored), columns, folder, about)))
+        items["real"] = raw_of(data.codec, real_page(data, wanted, rows, columns) if chosen is None else data.holdout.x[chosen])
     seconds = []
     for model, name in zip(models, names, strict=True):
         audience.say(f"drawing from {name}")
@@ -158,7 +157,10 @@ def _samples(
         x = draw(model.generator, rows * columns, own, seed=0, precision=model.precision)
         seconds.append(time.perf_counter() - began)
         if not table:
-            shown.append(Shown(name, picture(model.codec, raw_of(model.codec, x.numpy()), columns, folder, about)))
+            items[name] = raw_of(model.codec, x.numpy())
+    every = np.concatenate(list(items.values())) if asking.codec.kind == "vector" else None
+    with TemporaryDirectory() as folder:
+        shown = [Shown(name, picture(asking.codec, own, columns, Path(folder), about, every)) for name, own in items.items()]
     labels: tuple[str, ...] = ()
     if wanted and chosen is None and by_class(asking, 1, 1) and asking.codec.kind == "image":
         codec = next(iter(asking.conditions.values()))

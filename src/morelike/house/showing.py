@@ -69,9 +69,9 @@ def real_page(data: Prepared, wanted: Mapping[str, Tensor], rows: int, columns: 
     return data.train.x[found]
 
 
-def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequence[str] = ()) -> Any:
+def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequence[str] = (), beside: Any = None) -> Any:
     """Raw items for the report: texts, each with its line of `about`, or pictures over it; or one picture, a grid or a scatter plot's PNG
-    bytes."""
+    bytes. `beside`: the items of all scatter plots that are to have the same axes."""
     if codec.kind == "text":
         lines = about or [""] * len(items)
         return tuple(Writing(str(text), line) for text, line in zip(items, lines, strict=True))
@@ -81,7 +81,7 @@ def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequenc
             return tuple(Writing("", line, rgb8(item, low, high)) for item, line in zip(items, about, strict=True))
         return grid([rgb8(item, low, high) for item in items], columns, gap=1, scale=1)
     path = folder / "page.png"
-    codec.draw(items, path, columns)
+    codec.draw(items, path, columns, **({} if beside is None else {"beside": beside}))
     found = path.read_bytes()
     path.unlink()
     return found

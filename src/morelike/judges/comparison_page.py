@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from .charts import Scale, scale_for
+from .comparison import decisive
 from .report_ladder import GROUPS, wording
 from .report_parts import decimals_for, duration, escape, fixed, memory, number, picture_tag, section, table
 from .report_text import cards
@@ -26,7 +27,7 @@ _STYLE = """
 }
 .m1 { --own: var(--m1); } .m2 { --own: var(--m2); } .m3 { --own: var(--m3); }
 .m4 { --own: var(--m4); } .m5 { --own: var(--m5); } .m6 { --own: var(--m6); }
-.many { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 26px 24px; margin-top: 22px; }
+.many { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 205px), 1fr)); gap: 26px 24px; margin-top: 22px; }
 .many figcaption { font-weight: 620; color: var(--ink); margin-bottom: 8px; }
 .many figcaption i, .who i, .names i { display: inline-block; width: .68em; height: .68em; margin-right: .5em; border-radius: 50%;
   background: var(--own); }
@@ -45,6 +46,7 @@ _STYLE = """
   vertical-align: -2px; }
 .costs td, .costs th:not(:first-child) { text-align: right; white-space: nowrap; }
 .costs td:last-child, .costs th:last-child { padding-right: 0; }
+@media (min-width: 761px) { .rung { grid-template-columns: 232px minmax(0, 1fr); } }
 @media (max-width: 760px) {
   .many { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px 14px; }
   .many.of-text { grid-template-columns: minmax(0, 1fr); }
@@ -212,13 +214,6 @@ def _times(page: Page, names: Sequence[str]) -> str:
     )
     body = f'{_key(names)}<div class="curves">{"".join(charts)}</div>' if charts else ""
     return section("time", "Quality against time", body, lead)
-
-
-def decisive(scores: Mapping[str, Any]) -> str | None:
-    """The score that ranks models first of all: nats of text, else the kernel distance, on learned features where there are some."""
-    kernels = [name for name in scores if name.startswith("kernel.")]
-    found = [*(name for name in scores if name == "nats-per-character"), *(name for name in kernels if "-cnn-" in name), *kernels, *scores]
-    return found[0] if found else None
 
 
 Series = tuple[int, Sequence[Sequence[float]], Mapping[str, Any]]
