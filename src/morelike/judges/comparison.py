@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 _Z = 1.96
+_ENOUGH = ("copies", "memory")
+"""Scores of copying: where two models copy no more than real data do, less is no merit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def _score(name: str, contenders: Sequence[Contender]) -> dict[str, Any] | None:
 
 
 def _difference(name: str, contenders: Sequence[Contender], pair: tuple[int, int]) -> dict[str, Any]:
-    """The first of the pair less the second; without intervals it counts as noise, for nothing says that it isn't."""
+    """The first of the pair less the second. Without intervals it counts as noise, for nothing says that it isn't; so does a difference
+    of two that copy no more than real data."""
     one, other = (contenders[number] for number in pair)
     mine, theirs = one.scores[name], other.scores[name]
     difference = float(mine["value"]) - float(theirs["value"])
@@ -80,10 +83,12 @@ def _difference(name: str, contenders: Sequence[Contender], pair: tuple[int, int
         half = _Z * float((np.asarray(ours) - np.asarray(others)).std())
     elif all(score["low"] is not None and score["high"] is not None for score in (mine, theirs)):
         half = math.hypot(*(max(score["high"] - score["value"], score["value"] - score["low"]) for score in (mine, theirs)))
+    edge = mine.get("floor_high")
+    enough = name in _ENOUGH and edge is not None and max(mine["value"], theirs["value"]) <= edge
     ends = (None, None) if half is None else (difference - half, difference + half)
     return {
         "of": list(pair), "difference": difference, "low": ends[0], "high": ends[1], "paired": paired,
-        "noise": half is None or abs(difference) <= half,
+        "noise": half is None or abs(difference) <= half or enough,
     }  # fmt: skip
 
 

@@ -201,7 +201,7 @@ def _times(page: Page, names: Sequence[str]) -> str:
         points: list[Series] = [
             (number, [(row["cost"]["seconds"], one["value"])], one)
             for number, (row, one) in enumerate(zip(rows, score["models"], strict=True))
-            if "refused" not in one and row["cost"]["seconds"]
+            if "refused" not in one and row["cost"]["seconds"] is not None
         ]
         if len(points) > 1:
             charts.append(_chart(f"{wording(ranking).title}, held-out data", points, score["better"]))
@@ -225,7 +225,7 @@ def _chart(title: str, series: Sequence[Series], better: str) -> str:
     left, right, top, bottom = 46.0, 312.0, 8.0, 132.0
     every = [point for _, points, _ in series for point in points]
     ends = [one[key] for _, _, one in series for key in ("low", "high") if one.get(key) is not None]
-    longest = max(point[0] for point in every)
+    longest = max(0.1, *(point[0] for point in every))
     across = Scale("linear", 0.0, longest * 1.06)
     up = scale_for([*(point[1] for point in every), *ends], reverse=better == "lower")
 
