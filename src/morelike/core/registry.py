@@ -228,7 +228,7 @@ _KINDS = [
     Kind("image", "morelike.data.image:ImageCodec", "pictures of any size and channel count", "diffusion",
          candidates=("diffusion", "vae", "dcgan")),
     Kind("vector", "morelike.data.vector:VectorCodec", "rows of real numbers", "diffusion",
-         candidates=("diffusion", "spline-flow", "gmm")),
+         candidates=("gmm", "spline-flow", "diffusion")),
     Kind("table", "morelike.data.table:TableCodec", "tables of numbers, words, dates and gaps: CSV, TSV", "table-ar",
          small="bayesnet", few=1_000, candidates=("table-ar", "table-diffusion", "bayesnet")),
     Kind("text", "morelike.data.text:TextCodec", "text: running, or an item a line, a file or a row", "transformer",

@@ -35,9 +35,12 @@ SHARE = 10
 LEAST_SECONDS, LEAST_STEPS, LEAST_VALIDATION = 20.0, 500, 20
 """Below these a search says nothing."""
 LEAST_SHORT = 8
-"""Nor does a short run of fewer steps: on a slow machine the minutes may not hold more."""
+"""Nor does a short run of fewer steps: who doesn't come so far is too slow for the budget."""
+STEEPEST = 1.0
+"""A score is expected to fall with this power of the steps at most, however fast it fell at first."""
 MOST_BY_PASSES = 20_000
 """Who learns by passes alone is tried whole: on more examples than these that is no short run."""
+NATS = "nats an item"
 _STATE, _RUNS = "auto.json", "auto"
 
 
@@ -157,19 +160,21 @@ class _Search:
 
     def best(self, names: list[str], begin: Callable[[str], Run]) -> str:
         """The name of the best. `names`: two or more, by rank."""
-        rounds, share, alive, order = math.ceil(math.log2(len(names))), 0.0, names, names
+        rounds, share, alive, order = max(2, math.ceil(math.log2(len(names)))), 0.0, names, names
         for number in range(1, rounds + 1):
             share += 1 / ((SHARE - 1) * rounds * len(alive))
             for name in alive:
                 if self._round(name) < number:
                     self._try(name, number, begin(name), share)
-            if few := [name for name in alive if self.state["tried"][name].get("few")]:
-                first = next((name for name in alive if self.state["tried"][name]["score"] is not None), alive[0])
-                return self._end(first, f"the first by measurement: {self._steps(few[0])} of {few[0]} tell nothing, give it more time")
+            scored = [name for name in alive if self.state["tried"][name]["score"] is not None]
+            if scored and all(self._few(name) for name in scored):
+                why = f"the first by measurement: short runs of {self._steps(scored[0])} tell nothing, give it more time"
+                return self._end(scored[0], why)
             order = self.order(alive)
-            alive, out = order[: math.ceil(len(order) / 2)], order[math.ceil(len(order) / 2) :]
-            for name in out:
+            kept = 1 if number == rounds else max(2, math.ceil(len(order) / 2))
+            for name in order[kept:]:
                 self.audience.say(f"{name} is out: {self._said(name)}")
+            alive = order[:kept]
         return self._end(order[0], self._why(order[0], order[1], names))
 
     def _end(self, name: str, why: str) -> str:
@@ -178,13 +183,34 @@ class _Search:
         return name
 
     def order(self, names: list[str]) -> list[str]:
-        """The best first; among those that its score can't be told from, the one of the higher rank. Raises TrainingFailed for none."""
-        scores = {name: Measure(*found) for name in names if (found := self.state["tried"][name]["score"]) is not None}
-        if not scores:
-            raise TrainingFailed(f"none of {', '.join(names)} could be trained: {self.state['tried'][names[0]]['failed']}")
+        """The best first; among those that its score can't be told from, the one of the higher rank; last those that failed or are too
+        slow for the budget. Raises TrainingFailed where all failed."""
+        tried = self.state["tried"]
+        if all(tried[name]["score"] is None for name in names):
+            raise TrainingFailed(f"none of {', '.join(names)} could be trained: {tried[names[0]]['failed']}")
+        scores = {name: self.expected(name) for name in names if tried[name]["score"] is not None and not self._few(name)}
         best = min(scores.values(), key=lambda score: score.value)
         tied = [name for name, score in scores.items() if not differ(score, best)]
         return tied + sorted(scores.keys() - set(tied), key=lambda name: scores[name].value) + [n for n in names if n not in scores]
+
+    def expected(self, name: str) -> Measure:
+        """The score at the end of the whole run, along the power law through the two last short runs; as it is where there is only one, or
+        nothing left to learn, or the score lies within its own noise of 0.
+
+        Without this whoever learns fastest at first would win. Nats fall towards an entropy that nobody knows: they are taken as they are.
+        """
+        tried = self.state["tried"][name]
+        value, low, high = tried["score"]
+        half = (high - low) / 2
+        if "before" not in tried or self.state["score"] == NATS or min(value, tried["before"][1]) <= half:
+            return Measure(value, low, high)
+        steps, first = tried["before"]
+        power = math.log(value / first) / math.log(tried["steps"] / steps)
+        end = value * (tried["of"] / tried["steps"]) ** min(0.0, max(-STEEPEST, power))
+        return Measure(end, end - half, end + half)
+
+    def _few(self, name: str) -> bool:
+        return bool(self.state["tried"][name].get("few"))
 
     def _round(self, name: str) -> int:
         return int(self.state["tried"].get(name, {}).get("round", 0))
@@ -192,7 +218,7 @@ class _Search:
     def _try(self, name: str, number: int, run: Run, share: float) -> None:
         """One more short run of a candidate, into the state."""
         began = time.perf_counter()
-        why = "its samples are no finite numbers"
+        why, last = "its samples are no finite numbers", self.state["tried"].get(name)
         try:
             short = run.short(share)
         except TrainingFailed as error:
@@ -206,6 +232,8 @@ class _Search:
         self.state["seconds"] = round(self.state["seconds"] + time.perf_counter() - began, 1)
         tried: dict[str, Any] = {"round": number, "steps": short.step, "of": short.steps, "seconds": round(short.seconds, 2)}
         tried |= {"score": [found.value, found.low, found.high]} if math.isfinite(found.value) else {"score": None, "failed": why}
+        if last is not None and last["score"] is not None and last["steps"] < short.step:
+            tried["before"] = [last["steps"], last["score"][0]]
         self.state["tried"][name] = tried | ({} if short.ended or short.step >= LEAST_SHORT else {"few": True})
         self._write()
 
@@ -216,7 +244,7 @@ class _Search:
             told = isinstance(self.data.codec.spec, Tokens) and all(getattr(family, "tight", None) == "exact" for family in families)
             learned = None if told else judges_net(self.data, self.audience)
             self._score = Validation(package, self.data, "fp32", told=told, features=None if learned is None else learned[0])
-            self.state["score"] = "nats an item" if told else "energy distance" if learned is None else "kernel distance, learned features"
+            self.state["score"] = NATS if told else "energy distance" if learned is None else "kernel distance on learned features"
         return self._score
 
     def _said(self, name: str) -> str:
@@ -224,19 +252,22 @@ class _Search:
         tried = self.state["tried"][name]
         if tried["score"] is None:
             return str(tried["failed"])
-        value, low, high = tried["score"]
-        return f"{value:.3g} ({low:.3g} to {high:.3g}) after {self._steps(name)}"
+        if self._few(name):
+            return f"too slow for this budget, its short run came to {self._steps(name)}"
+        (value, low, high), end = tried["score"], self.expected(name).value
+        hoped = f", {end:.3g} expected at the end" if end != value else ""
+        return f"{value:.3g} ({low:.3g} to {high:.3g}) after {self._steps(name)}{hoped}"
 
     def _steps(self, name: str) -> str:
         count = self.state["tried"][name]["steps"]
         return f"{count:,} step{'s' if count != 1 else ''}"
 
     def _why(self, best: str, rival: str, names: list[str]) -> str:
-        ours, theirs = (self.state["tried"][name]["score"] for name in (best, rival))
-        tied = theirs is not None and not differ(Measure(*ours), Measure(*theirs))
-        how = "which can't be told from it and ranks lower" if tied else "which is worse"
+        judged = self.state["tried"][rival]["score"] is not None and not self._few(rival)
+        tied = judged and not differ(self.expected(best), self.expected(rival))
+        how = "" if not judged else ", which can't be told from it and ranks lower" if tied else ", which is worse"
         others = "; ".join(f"{name} {self._said(name)}" for name in names if name not in (best, rival))
-        return f"by {self.state['score']}: {self._said(best)}; {rival} {self._said(rival)}, {how}" + (f"; {others}" if others else "")
+        return f"by {self.state['score']}: {self._said(best)}; {rival} {self._said(rival)}{how}" + (f"; {others}" if others else "")
 
     def _write(self) -> None:
         new = self.training / f"{_STATE}.new"

@@ -196,7 +196,7 @@ def _curves(models: Sequence[Model], names: Sequence[str]) -> list[dict[str, Any
         points = [[row["seconds"], row["validation.score"]] for row in rows if row.get("event") == "validation"]
         points = [point for point in points if all(isinstance(value, int | float) and math.isfinite(value) for value in point)]
         if points:
-            kind = "nats an item" if isinstance(model.generator, Density) else "kernel distance, raw features"
+            kind = "nats an item" if isinstance(model.generator, Density) else "kernel distance"
             found.append({"model": name, "kind": kind, "points": sorted(points)})
     return found
 

@@ -35,6 +35,7 @@ _STYLE = """
 .lanes { display: grid; grid-template-columns: minmax(86px, 8.5em) minmax(0, 1fr) auto; column-gap: 16px; }
 .lane { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; }
 .who { font-size: .88rem; color: var(--soft); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+h3.who { font-size: 1rem; color: var(--ink); } .costs .who { color: var(--ink); }
 .ahead .who, .ahead .value { color: var(--ink); font-weight: 620; }
 .value { font-size: .88rem; color: var(--soft); text-align: right; white-space: nowrap; }
 .value small { display: inline-block; min-width: 11.5em; font-weight: 400; font-size: .82rem; color: var(--soft); }
@@ -207,7 +208,7 @@ def _times(page: Page, names: Sequence[str]) -> str:
             charts.append(_chart(f"{wording(ranking).title}, held-out data", points, score["better"]))
     for kind in dict.fromkeys(curve["kind"] for curve in page.curves):
         own: list[Series] = [(names.index(curve["model"]), curve["points"], {}) for curve in page.curves if curve["kind"] == kind]
-        charts.append(_chart(f"Validation: {kind}", own, "lower"))
+        charts.append(_chart(f"Validation, {kind}", own, "lower"))
     lead = (
         "Each model's score against the seconds that its training took, and the course of its own validations. "
         "Nats and distances are different scores, so they have charts of their own. Better is always up."
@@ -276,5 +277,8 @@ def _bytes(size: float | None) -> str:
 
 
 def _alone(rows: Sequence[Mapping[str, Any]]) -> str:
-    body = "".join(f'<h3><span class="who">{escape(row["name"])}</span></h3><p>{escape(row["verdict"])}</p>' for row in rows)
+    body = "".join(
+        f'<h3 class="who {_colour(place)}"><i></i>{escape(row["name"])}</h3><p>{escape(row["verdict"])}</p>'
+        for place, row in enumerate(rows)
+    )
     return section("alone", "Each alone", body, "What the judges said of each model by itself.")

@@ -17,13 +17,13 @@ def choice_section(choice: Choice | None) -> str:
     if choice is None:
         return ""
     best = choice["model"]
-    last = choice["tried"][best]["round"]
     names = sorted(choice["tried"], key=lambda name: (name != best, -choice["tried"][name]["round"]))
-    rows = [_row(name, choice["tried"][name], "goes on" if name == best else "", last) for name in names]
+    rows = [_row(name, choice["tried"][name], name == best) for name in names]
     lead = (
         "The first tenth of the budget went to short runs of these families, the better half of them after each round. "
-        f"The score is the {choice['score']} on validation data; lower is better, and where two can't be told apart, the one that has "
-        f"done better in earlier measurements goes on. The search took {duration(choice['seconds'])} with all that belongs to it."
+        f"The score is the {choice['score']} on validation data; lower is better. Distances are compared as they are expected at the end "
+        "of the whole run, along the line through a family's short runs; where two can't be told apart, the one that has done better in "
+        f"earlier measurements goes on: {choice['why']}. The search took {duration(choice['seconds'])} with all that belongs to it."
     )
     others = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in choice["left_out"].items())
     beside = f"<p>Not tried:</p><ul>{others}</ul>" if others else ""
@@ -31,8 +31,8 @@ def choice_section(choice: Choice | None) -> str:
     return section("choice", f"Why {best}", body + beside, lead)
 
 
-def _row(name: str, tried: Mapping[str, Any], outcome: str, last: int) -> list[str]:
-    outcome = outcome or (f"out in round {tried['round']}" if last > 1 else "out")
+def _row(name: str, tried: Mapping[str, Any], best: bool) -> list[str]:
+    outcome = "goes on" if best else "too slow for the budget" if tried.get("few") else f"out in round {tried['round']}"
     steps = f"{number(tried['steps'], whole=True)}" + (f" of {number(tried['of'], whole=True)}" if "of" in tried else "")
     cells = [escape(name), outcome]
     if tried["score"] is None:
