@@ -180,7 +180,11 @@ def weights(folder: Path) -> bytes:
     return (folder / "weights.safetensors").read_bytes()
 
 
-def test_a_search_stopped_at_every_stage_ends_with_the_same_bits_as_the_family_named(points: np.ndarray, tmp_path: Path) -> None:
+def test_a_search_stopped_at_every_stage_ends_with_the_same_bits_as_the_family_named(
+    points: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets_first = replace(registry.kind("vector"), candidates=("diffusion", "gmm", "spline-flow"))
+    monkeypatch.setitem(registry.KINDS, "vector", nets_first)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     heard = Interrupting(10_000)
     model, _ = run.train(recipe(), whole, heard, data=points)
@@ -188,6 +192,7 @@ def test_a_search_stopped_at_every_stage_ends_with_the_same_bits_as_the_family_n
     assert model.card["family"] == chosen["model"] == model.card["choice"]["model"]
     assert any(chosen["why"] in text for text in heard.said)
     assert set(chosen["tried"]) == set(registry.kind("vector").candidates)
+    assert model.card["parameters"] > 0, "a net is to be taken up"
     assert not (whole / "training" / "auto").exists()
     before: dict[str, Any] = {}
     for _ in range(40):
@@ -227,7 +232,7 @@ def test_settings_that_fit_one_candidate_choose_it_in_a_sentence(points: np.ndar
     heard = Interrupting(10_000)
     model, _ = run.train(asked, tmp_path / "run", heard, data=points)
     assert model.card["family"] == "spline-flow"
-    assert any(text.startswith("model: spline-flow, the only candidate that fits (diffusion: ") for text in heard.said)
+    assert any(text.startswith("model: spline-flow, the only candidate that fits (gmm: ") for text in heard.said)
 
 
 def test_few_seconds_are_too_few(points: np.ndarray, tmp_path: Path) -> None:
