@@ -23,6 +23,7 @@ from morelike.house.choosing import Short, _Search
 from morelike.house.recipe import Recipe
 from morelike.house.verbs import recipe_from
 from morelike.judges.intervals import Measure
+from morelike.judges.report_choice import choice_section
 from morelike.training.watchdog import TrainingFailed
 
 NAMES = ["first", "second", "third", "fourth"]
@@ -133,6 +134,15 @@ def test_every_candidate_is_a_family_and_a_kind_s_own_family_is_among_them() -> 
         assert all(name in registry.FAMILIES for name in kind.candidates)
         assert not kind.candidates or kind.default in kind.candidates
         assert len(kind.candidates) <= 4
+
+
+def test_the_report_shows_who_goes_on_and_who_lost(tmp_path: Path) -> None:
+    _, found, _ = search(tmp_path, {"first": exact(3.0), "second": exact(1.0), "third": exact(float("inf"))})
+    page = choice_section(found.state | {"left_out": {"fourth": "it needs <labels>"}})
+    assert page.index("goes on") < page.index("out in round 2") < page.index("out in round 1")
+    assert "it broke" in page
+    assert "fourth: it needs &lt;labels&gt;" in page
+    assert choice_section(None) == ""
 
 
 # Real runs

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from .. import __version__
 from ..core.abilities import Density
@@ -29,7 +28,7 @@ from .audience import Audience
 from .package import FILES
 from .prepare import Prepared, raw_of
 from .sampling import conditions_for, draw
-from .showing import by_class, page_conditions, page_size, picture, real_page, said
+from .showing import by_class, captioned, page_conditions, page_size, picture, real_page, said
 
 if TYPE_CHECKING:
     from .model import Model
@@ -93,8 +92,7 @@ def compare(models: Sequence[Model], audience: Audience, *, offline: bool = Fals
     for model in models:
         if "scores" not in model.card:
             model.judge(audience=audience, offline=offline)
-    data = _data(models[0], offline)
-    samples, seconds, drawn, labels = _samples(models, names, data, audience)
+    samples, seconds, drawn, labels = _samples(models, names, offline, audience)
     rows = [
         {"model": str(model.folder or name), "name": name, "family": model.card["family"], "scores": model.card["scores"],
          "verdict": model.card["verdict"], "cost": _cost(model, took, drawn)}
@@ -137,15 +135,19 @@ def _data(model: Model, offline: bool) -> Prepared | None:
 
 
 def _samples(
-    models: Sequence[Model], names: Sequence[str], data: Prepared | None, audience: Audience
+    models: Sequence[Model], names: Sequence[str], offline: bool, audience: Audience
 ) -> tuple[list[Shown], list[float], int, tuple[str, ...]]:
     """(pages of samples, seconds that each model's draws took, how many were drawn, the names of the pages' rows)."""
     # the one with the most conditions says what is asked for; the others take what they know
-    asking = max(models, key=lambda model: len(model.package.conditions)).package
+    first = max(models, key=lambda model: len(model.package.conditions))
+    asking, data = first.package, _data(first, offline)
     table = asking.codec.kind == "table"
     rows, columns = (_ROWS_OF_TABLE, 1) if table else page_size(asking)
-    wanted, chosen = _wanted(models, rows, columns, data)
-    about = said(asking.conditions, wanted) if asking.codec.kind in ("text", "image") and not by_class(asking, 1, 1) else []
+    if data is not None:
+        wanted, chosen = page_conditions(asking, data, rows, columns)
+    else:
+        wanted, chosen = by_class(asking, rows, columns) or conditions_for(asking, rows * columns, {}, 0), None
+    about = said(asking.conditions, wanted) if asking.codec.kind == "text" or captioned(asking) else []
     items: dict[str, Any] = {}
     if data is not None and not table:
         items["real"] = raw_of(data.codec, real_page(data, wanted, rows, columns) if chosen is None else data.holdout.x[chosen])
@@ -166,14 +168,6 @@ def _samples(
         codec = next(iter(asking.conditions.values()))
         labels = tuple(codec.names[row % len(codec.names)] for row in range(rows))  # type: ignore[attr-defined]
     return shown, seconds, rows * columns, labels
-
-
-def _wanted(models: Sequence[Model], rows: int, columns: int, data: Prepared | None) -> tuple[dict[str, Tensor], np.ndarray | None]:
-    """Conditions for a page, and the held-out rows that they are of, if they are."""
-    asking = max(models, key=lambda model: len(model.package.conditions)).package
-    if data is not None:
-        return page_conditions(asking, data, rows, columns)
-    return by_class(asking, rows, columns) or conditions_for(asking, rows * columns, {}, 0), None
 
 
 def _cost(model: Model, seconds: float, drawn: int) -> dict[str, Any]:

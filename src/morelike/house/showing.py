@@ -122,7 +122,7 @@ def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[
 
 def page_size(package: Package) -> tuple[int, int]:
     """(rows, columns) of the pages of samples."""
-    if _captioned(package):
+    if captioned(package):
         return MOST_CARDS, 1
     if package.codec.kind == "image":
         return 10, 10
@@ -133,7 +133,7 @@ def page_size(package: Package) -> tuple[int, int]:
     return (min(classes, 8), max(2, 8 // classes)) if label else (8, 1)
 
 
-def _captioned(package: Package) -> bool:
+def captioned(package: Package) -> bool:
     """Whether they are pictures with captions."""
     return package.codec.kind == "image" and any(codec.kind == "caption" for codec in package.conditions.values())
 
@@ -147,7 +147,7 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
     made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=precision)
     stored = real_page(data, condition, rows, columns) if chosen is None else data.holdout.x[chosen]
     text = package.codec.kind == "text"
-    about = said(package.conditions, condition) if text or _captioned(package) else []
+    about = said(package.conditions, condition) if text or captioned(package) else []
     names: tuple[str, ...] = ()
     if condition and chosen is None and not text:
         codec = next(iter(package.conditions.values()))

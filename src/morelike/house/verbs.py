@@ -144,8 +144,8 @@ def compare(
         raise BadInput("compare needs at least two models")
     place = None if out is None else page_place(Path(out))
     for path in which:
-        if not isinstance(path, Model) and is_linked(path):
-            raise BadInput(f"{path} holds linked tables: compare its parts, {Path(path) / PARTS[0]} or {Path(path) / PARTS[1]}")
+        if isinstance(path, LinkedModel) or (not isinstance(path, Model) and is_linked(path)):
+            raise BadInput(f"a model of linked tables is compared by its parts: the folders {' and '.join(PARTS)} in its own")
     loaded = [model if isinstance(model, Model) else load_one(model) for model in which]
     beside = compare_models(loaded, audience or Silent(), offline=offline)
     if place is not None:
