@@ -97,9 +97,11 @@ def test_without_an_interval_nothing_is_claimed_and_refused_scores_are_left_out(
     assert "can't be compared" in refused["verdict"][0]
 
 
-def test_copying_less_than_real_data_is_no_merit() -> None:
+def test_copying_less_than_real_data_and_more_variety_are_no_merit() -> None:
     both = [Contender(name, {"copies": score(value, 0.001)}) for name, value in (("a", 0.0), ("b", 0.09))]
     assert compared(both)["scores"]["copies"]["differences"][0]["noise"]
+    varied = [Contender(name, {"distinct-2": score(value, 0.001, "higher")}) for name, value in (("a", 0.0), ("b", 9.0))]
+    assert compared(varied)["scores"]["distinct-2"]["verdict"] == "no difference that counts: level with real data"
     copier = Contender("c", {"copies": score(0.9, 0.001)})
     assert not compared([both[0], copier])["scores"]["copies"]["differences"][0]["noise"]
 
@@ -136,7 +138,7 @@ def test_a_model_against_itself_is_noise_and_a_fitted_one_beats_a_trivial_one(
     assert itself["verdict"][0].startswith("No difference is more than noise on any of the")
     assert all(one["difference"] == 0 for found in itself["scores"].values() for one in found["differences"])
     assert itself["scores"]["kernel.raw"]["differences"][0] == {
-        "of": [0, 1], "difference": 0.0, "low": 0.0, "high": 0.0, "paired": True, "noise": True,
+        "of": [0, 1], "difference": 0.0, "low": 0.0, "high": 0.0, "paired": True, "enough": False, "noise": True,
     }  # fmt: skip
     (fitted / "resamples.json").rename(tmp_path / "kept")
     apart = morelike.compare(fitted, trivial)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 _Z = 1.96
-_ENOUGH = ("copies", "memory")
-"""Scores of copying: where two models copy no more than real data do, less is no merit."""
+_ENOUGH = ("copies", "memory", "closest-record", "copied-span", "self-bleu", "distinct-2", "novelty", "density", "diversity")
+"""Scores, by their names' first parts, on which it is no merit to lie beyond real data: noise copies nothing and is varied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Contender:
 def compared(contenders: Sequence[Contender]) -> dict[str, Any]:
     """{"scores": {name: {"better", "floor", ..., "models": [per model {"value", "low", "high"} or {"refused"}], "best": number of a model,
     "as_good": numbers of those that can't be told from it, "differences": [{"of": [i, j], "difference": of i less j, "low", "high",
-    "paired", "noise"}], "verdict"}}, "wins": per model the number of comparisons it wins, "losses", "verdict": [sentences]}.
+    "paired", "enough": whether both are level with real data or beyond it, where that is no merit, "noise"}], "verdict"}}, "wins": per
+    model the number of differences that it wins, "losses", "verdict": [sentences]}.
 
     Numbers count the models from 0. `contenders`: two or more."""
     names = dict.fromkeys(name for one in contenders for name in one.scores)
@@ -71,7 +72,7 @@ def _score(name: str, contenders: Sequence[Contender]) -> dict[str, Any] | None:
 
 def _difference(name: str, contenders: Sequence[Contender], pair: tuple[int, int]) -> dict[str, Any]:
     """The first of the pair less the second. Without intervals it counts as noise, for nothing says that it isn't; so does a difference
-    of two that copy no more than real data."""
+    of two that lie beyond real data where that is no merit."""
     one, other = (contenders[number] for number in pair)
     mine, theirs = one.scores[name], other.scores[name]
     difference = float(mine["value"]) - float(theirs["value"])
@@ -83,12 +84,14 @@ def _difference(name: str, contenders: Sequence[Contender], pair: tuple[int, int
         half = _Z * float((np.asarray(ours) - np.asarray(others)).std())
     elif all(score["low"] is not None and score["high"] is not None for score in (mine, theirs)):
         half = math.hypot(*(max(score["high"] - score["value"], score["value"] - score["low"]) for score in (mine, theirs)))
-    edge = mine.get("floor_high")
-    enough = name in _ENOUGH and edge is not None and max(mine["value"], theirs["value"]) <= edge
+    lower, enough = mine["better"] == "lower", False
+    edge = mine.get("floor_high" if lower else "floor_low")
+    if name.partition(".")[0] in _ENOUGH and edge is not None:
+        enough = all(one["value"] <= edge if lower else one["value"] >= edge for one in (mine, theirs))
     ends = (None, None) if half is None else (difference - half, difference + half)
     return {
         "of": list(pair), "difference": difference, "low": ends[0], "high": ends[1], "paired": paired,
-        "noise": half is None or abs(difference) <= half or enough,
+        "enough": enough, "noise": half is None or abs(difference) <= half or enough,
     }  # fmt: skip
 
 
@@ -110,7 +113,8 @@ def _sentence(names: Sequence[str], there: Sequence[int], score: Mapping[str, An
     """What can be said of the models that have a score."""
     best, as_good = score["best"], score["as_good"]
     if len(as_good) == len(there) - 1:
-        return "no difference beyond noise"
+        enough = any(one["enough"] for one in score["differences"])
+        return "no difference that counts: level with real data" if enough else "no difference beyond noise"
     worse = [names[number] for number in there if number != best and number not in as_good]
     beside = f"; {listed([names[number] for number in as_good])} can't be told from it" if as_good else ""
     return f"{names[best]} is better than {listed(worse)}{beside}"
