@@ -263,9 +263,11 @@ def test_a_column_whose_name_holds_an_equals_sign_is_fixed(morelike_cli: Runner,
 
 
 def test_compare_side_by_side(trained: Path, own_model: Path, morelike_cli: Runner) -> None:
-    rows = morelike_cli("compare", trained, own_model, "--json").json
+    found = morelike_cli("compare", trained, own_model, "--json").json
+    rows = found["models"]
     assert [row["model"] for row in rows] == [str(trained), str(own_model)]
     assert rows[0]["scores"] == rows[1]["scores"]
+    assert found["verdict"][0].startswith("No difference is more than noise")
     assert morelike_cli("compare", trained).code == 2
 
 

@@ -36,8 +36,8 @@ from morelike.house.prepare import default_folder
 from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/diffusion.md",
-         "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md",
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
+         "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md",
          "docs/pictures-as-conditions.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
@@ -115,7 +115,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         shutil.copytree(trained, folder)
 
     def words(recipe: Recipe, wish: training.Wish, audience: Any) -> None:
-        family: Any = registry.family(recipe.model or "diffusion").load()
+        family: Any = registry.family("diffusion" if recipe.model in (None, "auto") else recipe.model).load()
         counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
         told = recipe.data == "my-pairs" or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told

@@ -75,24 +75,35 @@ def scored(found: Mapping[str, Any]) -> None:
         say(f"report: {found['report']}")
 
 
-def side_by_side(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Scores as rows, models as columns, the best of each marked."""
-    models = [str(row["model"]) for row in rows]
-    table = _table("score", "better", *models, "real data", "trivial model", right=(*models, "real data"))
-    for name in dict.fromkeys(name for row in rows for name in row["scores"]):
-        found = [row["scores"].get(name, {"refused": ""}) for row in rows]
-        scored = [score for score in found if "refused" not in score]
-        if not scored:
-            continue
-        best = (min if scored[0]["better"] == "lower" else max)(score["value"] for score in scored)
-        cells = [_marked(score, best) for score in found]
-        table.add_row(name, scored[0]["better"], *cells, number(scored[0]["floor"]), _bar(scored[0]))
+def side_by_side(found: Mapping[str, Any]) -> None:
+    """Scores as rows, models as columns, with what can be said of each; then cost, and the verdict."""
+    models = [str(row["name"]) for row in found["models"]]
+    table = _table("score", "better", *models, "real data", "trivial model", "beyond noise", right=(*models, "real data"))
+    for name, score in found["scores"].items():
+        cells = [_marked(one, place, score) for place, one in enumerate(score["models"])]
+        table.add_row(name, score["better"], *cells, number(score["floor"]), _bar(score), score["verdict"])
     console().print(table)
-    say("* the best of these models; differences within the intervals (--json) mean little")
+    say("* the best of these models, ~ can't be told from it", "")
+    costs = _table("", *models, right=models)
+    for label, key in (("training, s", "seconds"), ("steps", "steps"), ("parameters", "parameters"), ("package, MB", "package_bytes"),
+                       ("peak memory, MB", "peak_memory"), ("drawing now, s", "draw_seconds")):  # fmt: skip
+        costs.add_row(label, *(_cost(row["cost"][key], key) for row in found["models"]))
+    console().print(costs)
+    say("", *found["verdict"])
 
 
-def _marked(score: Mapping[str, Any], best: float) -> str:
-    return "refused  " if "refused" in score else f"{number(score['value'])} {'*' if score['value'] == best else ' '}"
+def _marked(one: Mapping[str, Any], place: int, score: Mapping[str, Any]) -> str:
+    if "refused" in one:
+        return "refused  "
+    return f"{number(one['value'])} {'*' if place == score['best'] else '~' if place in score['as_good'] else ' '}"
+
+
+def _cost(value: float | None, key: str) -> str:
+    if value is None:
+        return "-"
+    if key in ("package_bytes", "peak_memory"):
+        return f"{value / 1e6:,.2f}"
+    return f"{value:,.0f}" if key in ("steps", "parameters") else f"{value:,.1f}"
 
 
 def models(rows: Sequence[Mapping[str, Any]]) -> None:

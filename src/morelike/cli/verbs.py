@@ -67,7 +67,10 @@ def train(  # noqa: PLR0913  # typer reads the options from the signature
         typer.Argument(metavar="KEY=VALUE", help="any setting of the recipe or the family: batch=64 lr=0.001", show_default=False),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="family (morelike models); by default the kind's best", show_default=False)
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", help="family (morelike models), or auto to try some; by default the kind's best", show_default=False
+        ),
     ] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="training time; by default 2 for digits, else 5")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="instead of --minutes")] = None,
@@ -198,16 +201,22 @@ def judge(
 @app.command()
 def compare(
     which: Annotated[list[str], typer.Argument(metavar="MODEL MODEL ...", help="saved models of the same data", show_default=False)],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="PAGE.html", help="also a page with samples side by side, and PAGE.png", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
-    """Put the scores of several models side by side."""
+    """Put several models side by side: scores, samples and cost, and say which differences are more than noise."""
     from ..house import verbs
     from .audience import RichAudience
 
-    found = verbs.compare(*which, audience=RichAudience(quiet), offline=offline)
+    found = verbs.compare(*which, out=out, audience=RichAudience(quiet), offline=offline)
     show.as_json(found) if as_json else show.side_by_side(found)
+    if out is not None and not (quiet or as_json):
+        show.say("", f"page: {out}")
 
 
 @app.command()

@@ -46,6 +46,8 @@ class Kind:
     small: str = ""
     """The family that serves fewer than `few` training examples better; empty = none does."""
     few: int = 0
+    candidates: tuple[str, ...] = ()
+    """What `--model auto` tries, the best by measurement first: it wins where the scores can't tell."""
 
     def family_for(self, count: int) -> str:
         """The family for so many training examples where none is named."""
@@ -232,12 +234,16 @@ _FAMILIES = [
 ]
 
 _KINDS = [
-    Kind("image", "morelike.data.image:ImageCodec", "pictures of any size and channel count", "diffusion"),
-    Kind("vector", "morelike.data.vector:VectorCodec", "rows of real numbers", "diffusion"),
+    Kind("image", "morelike.data.image:ImageCodec", "pictures of any size and channel count", "diffusion",
+         candidates=("diffusion", "vae", "dcgan")),
+    Kind("vector", "morelike.data.vector:VectorCodec", "rows of real numbers", "diffusion",
+         candidates=("gmm", "spline-flow", "diffusion")),
     Kind("table", "morelike.data.table:TableCodec", "tables of numbers, words, dates and gaps: CSV, TSV", "table-ar",
-         small="bayesnet", few=1_000),
-    Kind("text", "morelike.data.text:TextCodec", "text: running, or an item a line, a file or a row", "transformer"),
-    Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer"),
+         small="bayesnet", few=1_000, candidates=("table-ar", "table-diffusion", "bayesnet")),
+    Kind("text", "morelike.data.text:TextCodec", "text: running, or an item a line, a file or a row", "transformer",
+         candidates=("transformer", "hybrid", "lstm")),
+    Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer",
+         candidates=("transformer", "hybrid", "lstm")),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

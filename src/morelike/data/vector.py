@@ -90,8 +90,11 @@ class VectorCodec(Codec):
     def restore(cls, state: Mapping[str, Any]) -> Self:
         return cls(np.asarray(state["mean"], dtype=np.float64), np.asarray(state["deviation"], dtype=np.float64), str(state["dtype"]))
 
-    def draw(self, items: Items, path: Path, columns: int | None = None) -> None:
-        """Writes one PNG: a scatter plot of the first two columns (of the first against the row number where there is one)."""
+    def draw(self, items: Items, path: Path, columns: int | None = None, *, beside: Items | None = None) -> None:
+        """Writes one PNG: a scatter plot of the first two columns (of the first against the row number where there is one).
+
+        `beside`: rows (M,D) of this and other plots that are to have the same axes; one in a thousand may lie outside at each end.
+        """
         from matplotlib.figure import Figure
 
         rows = _rows(items)
@@ -101,6 +104,12 @@ class VectorCodec(Codec):
         axes.scatter(across, up, s=6, alpha=0.6, linewidths=0)
         axes.set_xlabel("column 0" if rows.shape[1] > 1 else "row")
         axes.set_ylabel("column 1" if rows.shape[1] > 1 else "column 0")
+        if beside is not None:
+            low, high = np.quantile(_rows(beside), (0.001, 0.999), axis=0)
+            low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+            axes.set_ylim(low[min(1, len(low) - 1)], high[min(1, len(low) - 1)])
+            if rows.shape[1] > 1:
+                axes.set_xlim(low[0], high[0])
         write_figure(figure, path)
 
 

@@ -19,6 +19,7 @@ from ..core.spec import Tokens, elements, lift, lift_all, sequential, spatial
 from ..data.loader import Dataset, Order, take
 from ..judges.copying import copy_rules
 from ..judges.extractor import Extractor, raw_pca, raw_vectors
+from ..judges.intervals import Measure, around, resamples
 from ..judges.ladder import LARGEST, Evidence, Labelled, climb
 from ..judges.likelihood import likelihood_rules
 from ..judges.pairs import pair_rules
@@ -29,7 +30,7 @@ from ..judges.text_features import DIMENSIONS, raw_ngrams
 from ..judges.text_scores import span_rules, variety_rules
 from ..judges.told import Told, told_rules
 from ..judges.verdict import verdict
-from ..maths.distance import kernel_distance_unbiased, unit_scale
+from ..maths.distance import euclidean, kernel_distance_unbiased, mean_across, mean_within, polynomial_kernel, unit_scale
 from ..training.loop import Trainer
 from ..training.plan import Plan
 from .audience import Audience
@@ -207,52 +208,75 @@ class Validation:
     unbiased kernel distance of 500 samples (200 sequences) on raw features; of a model that `Translates` the mean over its sets, for
     both together look right to one that changes nothing. Remembers the last samples for the stages of the report."""
 
-    def __init__(self, package: Package, data: Prepared, precision: str) -> None:
+    def __init__(
+        self, package: Package, data: Prepared, precision: str, *, told: bool | None = None, features: Extractor | None = None
+    ) -> None:
+        """`told`: whether nats are the score, by default where the model has a likelihood; `features` in place of the raw ones."""
+        self.told = _says_nats(package.model) if told is None else told
         self.codec, self.precision, self.seed = package.codec, precision, package.recipe.seed + 2
         most = 200 if sequential(data.codec.spec) else 500
         n = min(500, len(data.validation))
-        judged = np.arange(n) if _says_nats(package.model) else _spread(len(data.validation), n)
+        judged = np.arange(n) if self.told else _spread(len(data.validation), n)
         self.x = torch.from_numpy(np.array(data.validation.x[judged]))
         self.condition = {name: torch.from_numpy(data.validation.condition[name][judged]) for name in package.conditions}
         self.draws, self.slack = 0, 0.0
-        if _says_nats(package.model):
+        if self.told:
             return
         known = _spread(len(data.train), min(4096, len(data.train)))
         items, reference = raw_of(data.codec, data.validation.x[judged]), raw_of(data.codec, data.train.x[known])
-        self.features = raw_features(data.codec, reference)
+        self.learned = features is not None
+        self.features = features or raw_features(data.codec, reference)
         self.mean, self.scale = unit_scale(self.features(reference))
         self.draws = most if n >= most else max(n, min(most, 4 * n))
         self.real = self._scaled(items)
-        told = data.label if isinstance(package.model, Translates) else None
+        label = data.label if isinstance(package.model, Translates) else None
         self.sets, sets = (
-            np.zeros(len(rows), np.int64) if told is None else part.condition[told][rows, 0]
+            np.zeros(len(rows), np.int64) if label is None else part.condition[label][rows, 0]
             for rows, part in ((judged, data.validation), (known, data.train))
         )
         self.slack = self._noise(self._scaled(reference), sets)
 
     def __call__(self, model: Trainable) -> float:
-        if _says_nats(model):
+        if self.told:
             return -float(self._log_prob(model).mean())
+        return self._distance(self._made(model), self.sets[np.arange(self.draws) % len(self.x)])
+
+    def measure(self, model: Trainable) -> Measure:
+        """A score with its interval, to choose among families, for a model that makes one set: nats, the kernel distance on learned
+        features, or on raw ones the energy distance (Székely, Rizzo 2013, doi:10.1016/j.jspi.2013.03.018)."""
+        if self.told:
+            nats = -self._log_prob(model).double()
+            return around(float(nats.mean()), float(nats.std()) / len(nats) ** 0.5)
+        made = self._made(model)
+        # the cubic kernel sees third moments and no more: learned features are made for it, raw ones need a distance that sees all
+        pairwise, sign = (polynomial_kernel, 1) if self.learned else (euclidean, -1)
+        across, weights = mean_across(made, self.real, pairwise), resamples(len(made), self.seed)
+        value = mean_within(made, None, pairwise)[0] + mean_within(self.real, None, pairwise)[0] - 2 * across.mean()
+        draws = mean_within(made, weights, pairwise) - 2 * (weights @ across) / len(made)
+        return around(sign * float(value), float(draws.std()))
+
+    def _made(self, model: Trainable) -> np.ndarray:
+        """(draws,D) scaled features of samples under the validation items' conditions."""
         rows = torch.arange(self.draws) % len(self.x)
         condition = {name: value[rows] for name, value in self.condition.items()}
         x = draw(model, self.draws, condition, seed=self.seed, precision=self.precision)
-        return self._distance(self._scaled(raw_of(self.codec, x.numpy())), self.sets[rows.numpy()])
+        return self._scaled(raw_of(self.codec, x.numpy()))
 
     def _distance(self, made: np.ndarray, sets: np.ndarray) -> float:
         """Mean over the sets of the unbiased kernel distance between scaled features made for one and its real items."""
         pairs = [(made[sets == one], self.real[self.sets == one]) for one in np.unique(self.sets)]
         return float(np.mean([kernel_distance_unbiased(*pair) for pair in pairs if min(map(len, pair)) > 1]))
 
-    def _log_prob(self, model: Density) -> Tensor:
+    def _log_prob(self, model: Any) -> Tensor:
         """(n,) nats of the validation items; sequences go 64 at a time, for each of their places has a whole vocabulary of logits."""
-        device, spec = model.device, model.spec  # type: ignore[attr-defined]
+        device, spec = model.device, model.spec
         noise = Noise(self.seed, len(self.x), path=("validation",)).to(device)
         step, parts = 64 if isinstance(spec, Tokens) else len(self.x), []
         with torch.inference_mode():
             for start in range(0, len(self.x), step):
                 rows = slice(start, start + step)
                 own = {name: value[rows].to(device) for name, value in self.condition.items()}
-                own = lift_all(model.conditions, own)  # type: ignore[attr-defined]
+                own = lift_all(model.conditions, own)
                 parts.append(model.log_prob(lift(spec, self.x[rows].to(device)), own, noise=noise[rows]))
         return torch.cat(parts)
 

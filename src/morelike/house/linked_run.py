@@ -20,7 +20,7 @@ from .linked import CARD, FORMAT, PARTS, Halves, LinkedModel, describe, facts, i
 from .lock import start_over
 from .model import Model, load
 from .prepare import Prepared, prepare
-from .recipe import Recipe
+from .recipe import AUTO, Recipe
 
 
 def check(recipe: Recipe, tables: Linked) -> dict[str, Any]:
@@ -81,6 +81,8 @@ def _can_be_learnt(recipe: Recipe, custom: type[Trainable] | None) -> None:
     for key in recipe.codec:
         if key not in ("link", "learn"):
             raise Refused(f"linked tables take no codec.{key}; there are codec.link and codec.learn")
+    if recipe.model == AUTO:
+        raise BadInput("--model auto chooses for one table; for linked tables name a family, such as table-ar, or none")
     name, task = recipe.model or registry.kind("table").default, "draw children given their parent"
     if not has(custom or registry.family(name).load(), NEEDS[task]):
         able = [other for other in families(NEEDS[task]) if "row" in registry.FAMILIES[other].specs]

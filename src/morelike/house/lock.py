@@ -13,6 +13,7 @@ from ..core.errors import BadInput
 _OURS = (
     "card.json", "weights.safetensors", "codec.safetensors", "samples", "samples.png", "samples.csv", "recipe.toml", "report*.html",
     "training", "*.new", "request.toml", "checkpoint.safetensors", "record.jsonl", "stage-*.png", "events", "lock*",
+    "auto*", "resamples.json",
 )  # fmt: skip
 """What a run's folder holds, and `training` in it."""
 

@@ -23,6 +23,7 @@ from . import (
     bayes,
     between,
     carrying,
+    comparing,
     detecting,
     imputing,
     judging,
@@ -348,6 +349,13 @@ class Model:
                 raise UnknownName("score", name, known)
         return self.judge_prepared(prepared, audience or Silent())
 
+    def opened(self, offline: bool = False) -> Prepared:
+        """The data that the model was trained on. Raises BadInput where it can't be opened, or is not that data any more."""
+        prepared = self._opened(None, offline)
+        if prepared.split.fingerprint != self.package.recipe.fingerprint:
+            raise BadInput(f"{prepared.source.name} is not what the model was trained on any more")
+        return prepared
+
     def _opened(self, data: Any, offline: bool) -> Prepared:
         """The recipe's own data, or other data taken like it. Raises BadInput where it can't be opened."""
         if data is None and self.package.recipe.data == "memory":
@@ -382,6 +390,7 @@ class Model:
         if self.folder is not None and os.access(self.folder, os.W_OK):
             if same:
                 package.write_card(self.folder, self.card)
+                comparing.keep_draws(self.folder, judged.result["draws"], self.package.recipe.seed)
             name = "report.html" if same else f"report-{prepared.split.fingerprint[:8]}.html"
             judging.report(self.package, prepared, judged, self.folder / name, self.card.get("run", {}))
             answer["report"] = str(self.folder / name)

@@ -22,6 +22,8 @@ from ..nets.build import SIZES
 
 OWN = "own:"
 """Before the name of a class of the user's own, which no registry knows."""
+AUTO = "auto"
+"""In place of a family's name: short runs of several choose it."""
 
 
 class _Strict(BaseModel):
@@ -86,7 +88,7 @@ class Recipe(_Strict):
             raise BadInput(f"recipe: {where}: {first['msg']} (it is {first.get('input')!r})") from error
         if recipe.size not in SIZES:
             raise UnknownName("size", recipe.size, SIZES)
-        if recipe.model is not None and not recipe.model.startswith(OWN):
+        if recipe.model not in (None, AUTO) and not recipe.model.startswith(OWN):
             registry.family(recipe.model)
         return recipe
 

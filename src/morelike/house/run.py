@@ -26,11 +26,12 @@ from ..training.watchdog import UNHEALED
 from . import judging, package
 from .audience import Audience
 from .build import build, device_of, resolved
+from .choosing import Short, choice_of, choose, minutes_of
 from .features import judges_net
 from .lock import locked
 from .model import Model
 from .prepare import Feed, Prepared, prepare
-from .recipe import OWN, Recipe
+from .recipe import AUTO, OWN, Recipe
 from .showing import keep_stage
 from .start import Start, start_of
 from .steering import check_guidance, choose_guidance
@@ -63,9 +64,16 @@ def train(
         recipe = _named(recipe, prepared, custom, start)
         recipe = _as_begun(recipe, folder) if more is not None else recipe
         _same_request(recipe, folder)
+        chosen = recipe
+        if recipe.model == AUTO:
+
+            def begin(own: Recipe, where: Path) -> _Run:
+                return _Run(own, where, prepared, audience, None, None, None)
+
+            chosen = choose(recipe, folder, prepared, audience, default_family(recipe, prepared), begin)
         if start is None:
-            _fitting_conditions(recipe, prepared, audience, custom)
-        run = _Run(recipe, folder, prepared, audience, custom, start, teacher)
+            _fitting_conditions(chosen, prepared, audience, custom)
+        run = _Run(recipe, folder, prepared, audience, custom, start, teacher, chosen)
         return run.go(more, track), prepared
 
 
@@ -160,27 +168,18 @@ class _Run:
 
     def __init__(
         self, recipe: Recipe, folder: Path, data: Prepared, audience: Audience, custom: type[Trainable] | None, start: Start | None,
-        teacher: Teacher | None,
+        teacher: Teacher | None, chosen: Recipe | None = None,
     ) -> None:  # fmt: skip
+        """`chosen`: the recipe that is trained, where what was asked for leaves the family open."""
         self.asked, self.folder, self.data, self.audience, self.custom, self.start = recipe, folder, data, audience, custom, start
         self.teacher, before = teacher, start or teacher
-        self.request = recipe if before is None else before.filled(recipe)
+        self.request = before.filled(recipe) if before is not None else chosen or recipe
         self.device = device_of(recipe.device)
         self.training = folder / "training"
 
     def go(self, more: float | None, track: bool) -> Model:
-        model = self._make()
-        if not isinstance(model, Generator):
-            raise Refused(f"{self.request.model} is no generator; `morelike models` lists those that are")
-        self.training.mkdir(parents=True, exist_ok=True)
-        recipe, plan = self._resolved(model, more)
-        model = self._make(recipe)
-        saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
-        hooks, sink = self._hooks(saved, plan, track)
-        by_pass = bool(turns(model.players())[1])
-        trainer = Trainer(model, Feed(self.data.train, Order(len(self.data.train), plan.batch, recipe.seed), by_pass), plan, hooks)
-        if self._checkpoint.is_file():
-            trainer.resume(self._checkpoint)
+        saved, plan, trainer, hooks, sink = self._ready(more, track)
+        if trainer.progress.step:
             self.audience.say(f"taking up the run at step {trainer.progress.step:,} of {plan.steps:,}")
         elif self.start is not None:
             self._begin(trainer, hooks)
@@ -200,6 +199,38 @@ class _Run:
         self._say_incidents(trainer)
         self._steer(saved, plan)
         return self._save(saved, plan, trainer)
+
+    def short(self, share: float) -> Short:
+        """Trains up to a share of the plan, whoever learns by passes alone to the end, and leaves a checkpoint to be taken up."""
+        saved, plan, trainer, hooks, sink = self._ready(None, False)
+        until = plan.steps if not trainer.players else max(1, round(share * plan.steps))
+        try:
+            with self.audience.watch(f"trying {self.request.model}", until, trainer.progress.step) as bar:
+                hooks.advance = bar.advance
+                saved.model = trainer.run(until).to("cpu")
+                trainer.save()
+        except KeyboardInterrupt:
+            self.audience.say("stopped while the family was being chosen; the same command goes on from there")
+            raise
+        finally:
+            sink.close()
+        return Short(saved, trainer.progress.step, plan.steps, trainer.progress.seconds, not trainer.players)
+
+    def _ready(self, more: float | None, track: bool) -> tuple[package.Package, Plan, Trainer, Hooks, _Sinks]:
+        """The run as it was left, or as it begins."""
+        model = self._make()
+        if not isinstance(model, Generator):
+            raise Refused(f"{self.request.model} is no generator; `morelike models` lists those that are")
+        self.training.mkdir(parents=True, exist_ok=True)
+        recipe, plan = self._resolved(model, more)
+        model = self._make(recipe)
+        saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
+        hooks, sink = self._hooks(saved, plan, track)
+        by_pass = bool(turns(model.players())[1])
+        trainer = Trainer(model, Feed(self.data.train, Order(len(self.data.train), plan.batch, recipe.seed), by_pass), plan, hooks)
+        if self._checkpoint.is_file():
+            trainer.resume(self._checkpoint)
+        return saved, plan, trainer, hooks, sink
 
     def _say_incidents(self, trainer: Trainer) -> None:
         """What the watchdog did, in a sentence; nothing where it had nothing to do."""
@@ -297,7 +328,7 @@ class _Run:
         gradient, passes = turns(players)
         if not gradient:
             return replace(plan, steps=order.steps_per_epoch * max(learner.passes for learner in passes))
-        minutes = train.minutes or (2.0 if self.data.source.name == "digits" else 5.0)
+        minutes = minutes_of(recipe, self.data)
         self.audience.say(f"probing this machine for {minutes:g} minutes of training")
         saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
         validation = self._validation(saved, plan.precision)
@@ -343,6 +374,7 @@ class _Run:
             "parameters": sum(p.numel() for p in saved.model.parameters()),
             "licence": "the data's own licence holds for what is made from it",
             "tolerance": tolerance(saved.model),
+            **choice_of(self.training),
             **(self.start.card(saved.model, saved.recipe, self.folder) if self.start is not None else {}),
             **(self.teacher.card() if self.teacher is not None else {}),
         }  # fmt: skip

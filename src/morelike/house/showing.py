@@ -70,9 +70,9 @@ def real_page(data: Prepared, wanted: Mapping[str, Tensor], rows: int, columns: 
     return data.train.x[found]
 
 
-def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequence[str] = ()) -> Any:
+def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequence[str] = (), beside: Any = None) -> Any:
     """Raw items for the report: texts, each with its line of `about`, or pictures over it; or one picture, a grid or a scatter plot's PNG
-    bytes."""
+    bytes. `beside`: the items of all scatter plots that are to have the same axes."""
     if codec.kind == "text":
         lines = about or [""] * len(items)
         return tuple(Writing(str(text), line) for text, line in zip(items, lines, strict=True))
@@ -82,7 +82,7 @@ def picture(codec: Codec, items: Any, columns: int, folder: Path, about: Sequenc
             return tuple(Writing("", line, rgb8(item, low, high)) for item, line in zip(items, about, strict=True))
         return grid([rgb8(item, low, high) for item in items], columns, gap=1, scale=1)
     path = folder / "page.png"
-    codec.draw(items, path, columns)
+    codec.draw(items, path, columns, **({} if beside is None else {"beside": beside}))
     found = path.read_bytes()
     path.unlink()
     return found
@@ -121,9 +121,9 @@ def said(conditions: Mapping[str, Codec], values: Mapping[str, Tensor]) -> list[
     return [" · ".join(row) for row in zip(*parts, strict=True)]
 
 
-def _page_size(package: Package) -> tuple[int, int]:
+def page_size(package: Package) -> tuple[int, int]:
     """(rows, columns) of the pages of samples."""
-    if _captioned(package):
+    if captioned(package):
         return MOST_CARDS, 1
     if package.codec.kind == "image":
         return 10, 10
@@ -134,7 +134,7 @@ def _page_size(package: Package) -> tuple[int, int]:
     return (min(classes, 8), max(2, 8 // classes)) if label else (8, 1)
 
 
-def _captioned(package: Package) -> bool:
+def captioned(package: Package) -> bool:
     """Whether they are pictures with captions."""
     return package.codec.kind == "image" and any(codec.kind == "caption" for codec in package.conditions.values())
 
@@ -143,12 +143,12 @@ def _pages(package: Package, data: Prepared, precision: str, folder: Path) -> di
     """The report's real and generated pages and the names of their rows; tables have sections of their own."""
     if package.codec.kind == "table":
         return {}
-    rows, columns = _page_size(package)
+    rows, columns = page_size(package)
     condition, chosen = page_conditions(package, data, rows, columns)
     made = draw(package.model, rows * columns, condition, seed=package.recipe.seed, precision=precision)
     stored = real_page(data, condition, rows, columns) if chosen is None else data.holdout.x[chosen]
     text = package.codec.kind == "text"
-    about = said(package.conditions, condition) if text or _captioned(package) else []
+    about = said(package.conditions, condition) if text or captioned(package) else []
     names: tuple[str, ...] = ()
     if condition and chosen is None and not text:
         codec = next(iter(package.conditions.values()))
@@ -210,6 +210,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         nearest=_nearest(package.codec, judged),
         curves=[row for row in rows_of if row.get("event") in ("step", "validation")],
         incidents=incidents_of(folder / "training"),
+        choice=package.card.get("choice"),
         cost=_cost(facts, judged.seconds),
         recipe=package.recipe.to_toml(),
         data=_data_card(data),

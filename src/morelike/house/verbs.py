@@ -22,13 +22,15 @@ from ..data.download import cache_folder
 from ..training.probe import has_bf16
 from . import linked_run, package, run
 from .audience import Audience, Silent
+from .comparing import compare as compare_models
+from .comparing import page_place, write_page
 from .judging import smallest
 from .linked import PARTS, LinkedModel, is_linked, load_linked
 from .linked import opened as opened_linked
 from .model import Model
 from .model import load as load_one
 from .prepare import default_folder, prepare
-from .recipe import Recipe, Training, apply
+from .recipe import AUTO, Recipe, Training, apply
 from .start import family_of
 
 __all__ = ["check", "compare", "doctor", "info", "judge", "load", "models", "recipe_from", "train", "verify"]
@@ -77,14 +79,16 @@ def recipe_from(values: Mapping[str, Any], pairs: Sequence[str], custom: type[Tr
     name = plain.get("model")
     if name is None and custom is None and "start" in plain:
         name = family_of(plain["start"], package.read_card(Path(plain["start"])))
-    family = custom or (registry.family(name).load() if name else _default_family(plain.get("kind"), pairs))
+    family = custom or (registry.family(name).load() if name not in (None, AUTO) else _any_family(plain.get("kind"), pairs, name == AUTO))
     return Recipe.parse(apply(plain, pairs, family) if pairs else plain)
 
 
-def _default_family(kind: str | None, pairs: Sequence[str]) -> type:
-    """The kind's default family; without a kind, the first default that knows every bare key, or that of pictures."""
+def _any_family(kind: str | None, pairs: Sequence[str], candidates: bool) -> type:
+    """The kind's default family; without a kind, the first default that knows every bare key, or that of pictures. `candidates`: those of
+    `--model auto` come after the defaults."""
     kinds = [registry.kind(kind)] if kind else list(registry.KINDS.values())
-    families = [registry.family(name).load() for name in dict.fromkeys(kind.default for kind in kinds)]
+    names = [kind.default for kind in kinds] + [name for kind in kinds for name in kind.candidates if candidates]
+    families = [registry.family(name).load() for name in dict.fromkeys(names)]
     bare = {pair.partition("=")[0] for pair in pairs if "." not in pair.partition("=")[0]} - set(Training.model_fields)
     fitting = (family for family in families if bare <= {field.name for field in fields(family.Settings)})  # type: ignore[attr-defined]
     return next(fitting, families[0])
@@ -125,25 +129,28 @@ def judge(model: Model | LinkedModel | str | Path, data: Any = None) -> dict[str
     return (model if isinstance(model, Model | LinkedModel) else load(model)).judge(data)
 
 
-def compare(*which: Model | str | Path, audience: Audience | None = None, offline: bool = False) -> list[dict[str, Any]]:
-    """The same scores for several models, from their cards where they were judged, else judged now.
+def compare(
+    *which: Model | str | Path, out: str | Path | None = None, audience: Audience | None = None, offline: bool = False
+) -> dict[str, Any]:
+    """Several models on the same scores, from their cards where they were judged, else judged now: which differences are more than noise,
+    and what each model cost. `out`: a page (.html) with samples under the same noise and conditions beside each other, which also lie
+    in a .png of that name.
 
-    Raises BadInput where they were trained on different data or fewer than two are given.
+    {"models": [{"model", "name", "family", "scores", "verdict", "cost"}], "scores", "wins", "losses", "verdict": [sentences]}, the last
+    four as `judges.comparison.compared` describes them. Raises BadInput where the models were trained on different data, make different
+    things or are fewer than two.
     """
     if len(which) < 2:
         raise BadInput("compare needs at least two models")
+    place = None if out is None else page_place(Path(out))
+    for path in which:
+        if isinstance(path, LinkedModel) or (not isinstance(path, Model) and is_linked(path)):
+            raise BadInput(f"a model of linked tables is compared by its parts: the folders {' and '.join(PARTS)} in its own")
     loaded = [model if isinstance(model, Model) else load_one(model) for model in which]
-    prints = {model.package.recipe.fingerprint for model in loaded}
-    if len(prints) > 1:
-        raise BadInput("these models were trained on different data: their scores have different floors and can't be compared")
-    found = []
-    for model in loaded:
-        if "scores" not in model.card:
-            model.judge(audience=audience, offline=offline)
-        card = model.card
-        row = {"model": str(model.folder or card["family"]), "family": card["family"]}
-        found.append({**row, "scores": card["scores"], "verdict": card["verdict"]})
-    return found
+    beside = compare_models(loaded, audience or Silent(), offline=offline)
+    if place is not None:
+        write_page(beside, place)
+    return beside.found
 
 
 def models() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ ones. Only its spread is used, centred on the value: value +- 1.96 standard devi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class Measure:
     value: float
     low: float | None = None
     high: float | None = None
+    draws: Floats | None = field(default=None, repr=False, compare=False)
+    """(100,): the values on the resamples of `resamples`, where the interval comes from them: so two models' can be paired."""
 
 
 def resamples(size: int, seed: int) -> NDArray[np.int64]:
@@ -35,6 +37,11 @@ def resamples(size: int, seed: int) -> NDArray[np.int64]:
 def around(value: float, deviation: float, least: float = -math.inf, largest: float = math.inf) -> Measure:
     """value +- 1.96 deviations, cut to [least, largest]."""
     return Measure(value, max(least, value - _Z * deviation), min(largest, value + _Z * deviation))
+
+
+def resampled(value: float, draws: Floats, least: float = -math.inf, largest: float = math.inf) -> Measure:
+    """`around` of values (100,) on the resamples, which are kept."""
+    return replace(around(value, float(draws.std()), least, largest), draws=draws)
 
 
 def wilson(share: float, count: int) -> Measure:

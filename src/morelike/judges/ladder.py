@@ -88,14 +88,15 @@ def climb(evidence: Evidence) -> dict[str, Any]:
 
     {"n", "training", "scores": {name: {"value", "low", "high", "n", "floor", "floor_low", "floor_high", "ceiling",
     "ceiling_name", "better", "extractor"} or {"refused": reason}}, "baselines" and "copiers": {name: {score: value}},
-    "classes": per-class shares (`ClassScores.table`), "pairs": the closest pairs (`CopyScores.pairs`)}.
+    "classes": per-class shares (`ClassScores.table`), "pairs": the closest pairs (`CopyScores.pairs`), "draws": {score: its values on the
+    100 resamples, where its interval comes from them}}.
     n = min(held-out, generated, 2,000) for every set. Raises BadInput for sets that don't fit together.
     """
     _check(evidence)
     n = min(len(evidence.holdout.items), len(evidence.generated.items), LARGEST)
     held = _some(len(evidence.holdout.items), REFERENCE_ITEMS, evidence.seed + 1)
     sets = _sets(evidence, held, n) if n else {}
-    result: dict[str, Any] = {"n": n, "training": len(evidence.reference.items), "scores": {}, "classes": [], "pairs": []}
+    result: dict[str, Any] = {"n": n, "training": len(evidence.reference.items), "scores": {}, "classes": [], "pairs": [], "draws": {}}
     result |= {"baselines": {name: {} for name in evidence.baselines}, "copiers": {name: {} for name in evidence.copiers}}
     for names, ready in _given(evidence):
         try:
@@ -141,6 +142,7 @@ def _file(ready: Ready, result: dict[str, Any]) -> None:
     for score, rule in ready.rules.items():
         entry = _entry(rule, score, (ready.own, {}), result["baselines"])
         if "refused" not in entry:
+            _keep_draws(result, score, ready.own)
             entry |= {"n": ready.n, "extractor": ready.extractor, **ready.more.get(score, {})}
         result["scores"][score] = entry
 
@@ -235,7 +237,14 @@ def _measure(group: Group, sets: Mapping[str, Shown], n: int, evidence: Evidence
     for score, rule in allowed.items():
         result["scores"][score] = _entry(rule, score, (own, floor), result["baselines"])
         if "refused" not in result["scores"][score]:
+            _keep_draws(result, score, own)
             result["scores"][score] |= {"n": n, "extractor": group.extractor}
+
+
+def _keep_draws(result: dict[str, Any], score: str, own: Mapping[str, Measure]) -> None:
+    draws = own[score].draws
+    if draws is not None and np.isfinite(draws).all():
+        result["draws"][score] = [float(f"{value:.6g}") for value in draws]
 
 
 def _forgiving(group: Group, shown: Shown) -> dict[str, float]:

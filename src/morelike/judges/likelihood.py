@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import Refused
-from .intervals import Floats, Measure, around, resamples
+from .intervals import Floats, Measure, resampled, resamples
 from .scores import Rule
 
 MODEL = "model"
@@ -71,11 +71,11 @@ def likelihood_scores(likelihoods: Mapping[str, Likelihood], seed: int) -> Ready
     for name, value in _values(own).items():
         lengths = own.characters if name.endswith("character") else own.bytes
         draws = (weights @ own.nats) / np.maximum(weights @ lengths, 1)
-        measures[name] = around(value, float(draws.std()), 0.0)
+        measures[name] = resampled(value, draws, 0.0)
     rules = likelihood_rules()
     if own.adaptive is not None:
         draws = (weights @ own.adaptive) / np.maximum(weights @ own.characters, 1)
-        measures[ADAPTIVE] = around(float(own.adaptive.sum() / own.characters.sum()), float(draws.std()), 0.0)
+        measures[ADAPTIVE] = resampled(float(own.adaptive.sum() / own.characters.sum()), draws, 0.0)
         rules[ADAPTIVE] = Rule("lower", _SMALLEST, bar=False)
     return Ready(rules, measures, baselines, n, f"log-likelihood, {own.tight}")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..core.errors import BadInput
 from .charts import shares
+from .report_choice import Choice, choice_section
 from .report_ladder import Scores, key_figures, ladder
 from .report_parts import Picture, duration, escape, facts, fixed, memory, number, percent, picture_tag, section, table
 from .report_table import TablePicture, columns_section, pairs_section
@@ -134,6 +135,8 @@ class ReportData:
     """Rows of the record: "step", "seconds" and numbers named "player.term" or "validation"."""
     incidents: Sequence[str | Mapping[str, Any]] = ()
     """The watchdog's events: sentences, or {"step", "what", "action"} and, where drawn, pictures "before" and "after"."""
+    choice: Choice | None = None
+    """Where the family was left open: what was tried."""
     cost: Cost | None = None
     recipe: str = ""
     data: DataCard | None = None
@@ -177,6 +180,7 @@ def render(evidence: ReportData) -> str:
         ("pairs", "Pairs", pairs_section(evidence.table) if evidence.table is not None else ""),
         ("classes", "Class shares", _classes(evidence)),
         ("nearest", "Copies", _nearest(evidence)),
+        ("choice", "Choice", choice_section(evidence.choice)),
         ("stages", "Stages", _stages(evidence)),
         ("training", "Training", training_section(evidence.curves, evidence.incidents)),
         ("cost", "Cost", _cost(evidence.cost)),

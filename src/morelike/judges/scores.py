@@ -25,7 +25,7 @@ from ..maths.distance import (
     radii,
     unit_scale,
 )
-from .intervals import Floats, Measure, around, jackknife, resamples, wilson
+from .intervals import Floats, Measure, around, jackknife, resampled, resamples, wilson
 
 Ids = NDArray[np.integer]
 REFERENCE_ITEMS = 10_000
@@ -170,7 +170,7 @@ class FeatureScores:
             mean = count @ rows / len(rows)
             centred = rows - mean
             draws[b] = frechet_distance(mean, (centred * count[:, None]).T @ centred / (len(rows) - 1), self.mean, self.covariance)
-        return around(value, float(draws.std()), 0.0)
+        return resampled(value, draws, 0.0)
 
     def _kernel(self, x: Floats, weights: Ids | None) -> Measure:
         x = (x - self.centre) / self.scale
@@ -179,7 +179,7 @@ class FeatureScores:
         if weights is None:
             return Measure(value)
         draws = mean_within(x, weights) - 2.0 * (weights @ across) / len(x)
-        return around(value, float(draws.std()))
+        return resampled(value, draws)
 
     def _diversity(self, x: Floats, classes: Ids | None, weights: Ids | None) -> Measure | None:
         """Mean distance of two samples of one class over that of two real items of it; classes weighed by their real share."""
@@ -196,7 +196,7 @@ class FeatureScores:
                 draws += share * mean_within(x[mine], weights[:, mine], euclidean)
         if real <= 0:
             return None
-        return Measure(made / real) if weights is None else around(made / real, float(draws.std()) / real, 0.0)
+        return Measure(made / real) if weights is None else resampled(made / real, draws / real, 0.0)
 
 
 def _class_spreads(features: Floats, classes: Ids | None) -> tuple[dict[int, float], dict[int, float]]:

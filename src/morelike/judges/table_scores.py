@@ -25,7 +25,7 @@ from ..maths.table_distance import (
     ones,
     total_variation,
 )
-from .intervals import Floats, Measure, around, resamples, wilson
+from .intervals import Floats, Measure, around, resampled, resamples, wilson
 from .scores import Ids, Rule, Shown
 from .table_codes import Coded, Column, Places, Table, TableCodes
 
@@ -164,7 +164,7 @@ class ShapeScores:
 def percent(means: Floats, shown: Shown) -> Measure:
     """The first of some values (B,) in percent; the others are the bootstrap's."""
     value = float(means[0])
-    return around(value, float(means[1:].std()), 0.0, 100.0) if shown.intervals else Measure(value)
+    return resampled(value, means[1:], 0.0, 100.0) if shown.intervals else Measure(value)
 
 
 # Boosted trees

@@ -102,11 +102,13 @@ class Trainer:
         """How many times weights were put back."""
         return self.progress.incidents + (0 if self.game is None else self.game.standing.alarms)
 
-    def run(self) -> Trainable:
-        """Trains to the plan's end and returns the model to keep: the best validated average, or the last.
+    def run(self, until: int | None = None) -> Trainable:
+        """Trains to the plan's end and returns the model to keep: the best validated average, or the last. `until`: only up to this
+        step, where the state is saved to be taken up again; the average as it is then is returned.
 
         Raises TrainingFailed after three incidents; on KeyboardInterrupt the state is saved first.
         """
+        end = self.plan.steps if until is None else min(until, self.plan.steps)
         if self.plan.threads:
             torch.set_num_threads(self.plan.threads)
         if self._healthy is None:
@@ -114,8 +116,8 @@ class Trainer:
             self._well = self._healthy
         try:
             with between_steps() as interrupted:
-                while self.progress.step < self.plan.steps and not self._stopped and not interrupted:
-                    self._sitting(interrupted)
+                while self.progress.step < end and not self._stopped and not interrupted:
+                    self._sitting(interrupted, end)
             if interrupted:
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -125,20 +127,23 @@ class Trainer:
             raise
         finally:
             self._unfreeze()
+        if self.progress.step < self.plan.steps and not self._stopped:
+            self.save()
+            return self.average.eval()
         self._after_picture(due=True)
         if self.best:
             put(self.average, self.best)
         return self.average.eval()
 
-    def _sitting(self, interrupted: list[int]) -> None:
-        """Steps up to the next look or mark, then looks; an interrupt ends it between two steps."""
+    def _sitting(self, interrupted: list[int], end: int) -> None:
+        """Steps up to the next look or mark, then looks; an interrupt and the step `end` break it off between two steps."""
         began, step = time.perf_counter(), self.progress.step
         stop = min((step // LOOK_EVERY + 1) * LOOK_EVERY, self.plan.steps, *(m for m in self.marks if m > step))
-        while self.progress.step < stop and not self._stopped and not interrupted:
+        while self.progress.step < min(stop, end) and not self._stopped and not interrupted:
             self.step_once(self.progress.step)
             self.progress.step += 1
         self.progress.seconds += time.perf_counter() - began
-        if self.progress.step < stop and interrupted:
+        if self.progress.step < stop and (interrupted or self.progress.step == end):
             return
         self._look()
         if self.progress.step in self.marks:
