@@ -251,7 +251,7 @@ def latent_of(spec: Spec, settings: AutoencoderSettings) -> Array:
 def coders(spec: Spec, latent: Array) -> dict[str, Net]:
     """An encoder to codes and a decoder back."""
     if spatial(latent):
-        # of 64 x 64 pixels a step costs a sixth; no dropout, for a grid is not squeezed so hard
+        # most of a step is spent at full resolution; no dropout, for a grid is not squeezed so hard
         own: dict[str, Any] = {"patch": 2 if max(spec.shape[1:]) >= 32 else 1}
         return {"encoder": Net("encoder", spec, latent, own), "decoder": Net("decoder", latent, spec, own)}
     drop = {"dropout": 0.1} if spatial(spec) else {}
