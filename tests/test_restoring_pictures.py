@@ -99,7 +99,7 @@ DRAWS = 4_000
 def test_draws_of_a_gaussian_follow_its_posterior(name: str) -> None:
     model, operator = Gaussian(), SMALL[name]
     least = operator.project(model.draw(1, 0))
-    x = by_denoising(model, Known(operator, least.expand(DRAWS, -1, -1, -1)), noise=Noise(0, DRAWS), steps=24, turns=6)
+    x = by_denoising(model, Known(operator, least.expand(DRAWS, -1, -1, -1)), noise=Noise(0, DRAWS), steps=100, turns=6)
     flat = x.flatten(1).double()
     mean, covariance = model.posterior(operator, least)
     deviation = covariance.diagonal().clamp(min=0).sqrt()
