@@ -75,14 +75,36 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         ),
     ] = None,
     file: File = None,
-    n: Annotated[int, typer.Option("-n", help="how many ways to fill the gaps")] = 1,
+    n: Annotated[
+        int | None, typer.Option("-n", help="how many ways; by default 1, of a picture 4", show_default=False)
+    ] = None,
     gap_length: Annotated[
         int | None, typer.Option("--gap-length", min=1, help="ids of a gap; by default several are tried (text)", show_default=False)
     ] = None,
     best: Annotated[bool, typer.Option("--best", help="fill in the commonest word or the median of 32 draws (tables)")] = False,
+    op: Annotated[
+        str | None,
+        typer.Option("--op", metavar="mask|pool|grey|blur", help="what is known of a picture: a part, a small copy...", show_default=False),
+    ] = None,
+    known: Annotated[str | None, typer.Option("--known", metavar="FILE", help="the part or copy that is known", show_default=False)] = None,
+    mask: Annotated[
+        str | None, typer.Option("--mask", metavar="FILE", help="a picture as large as the known one: black is missing", show_default=False)
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option("--box", metavar="LEFT,TOP,WIDTH,HEIGHT", help="what is missing of it, in pixels", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="LEFT,TOP", help="where a smaller known one lies; else in the middle", show_default=False)
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option("--sigma", help="deviation of the blur of a known blurred copy, in pixels", show_default=False)
+    ] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE.csv|.parquet", help="the filled table; with -n FILE-1.csv and on", show_default=False),
+        typer.Option(
+            "--out", metavar="FILE.csv|.parquet|.png", show_default=False,
+            help="the filled table, with -n FILE-1.csv and on; a sheet of pictures and FILE-1.png and on, by default MODEL/restored.png",
+        ),
     ] = None,
     where: Where = None,
     seed: Seed = 0,
@@ -91,12 +113,19 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table."""
-    from . import table_tasks, tasking
+    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table; or draw what is missing of a picture."""
+    from . import repairing, table_tasks, tasking
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, device=device)
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    typed = repairing.Typed(op, known, mask, box, at, sigma)
+    if opened.codec.kind == "image":
+        tasking.none_of({"--gap-length": gap_length, "--constraint": constraint, "--best": best}, "is for texts or tables")
+        repairing.restore(opened, typed, words, n, out, as_json, audience)
+        return
+    tasking.none_of(typed.options, f"is for models of pictures, and this one learnt the kind {opened.codec.kind!r}")
+    n = 1 if n is None else n
     if opened.codec.kind == "table":
         tasking.none_of({"--gap-length": gap_length, "--where": where, "--constraint": constraint}, "is for texts")
         table_tasks.restore(opened, words, n, best, out, as_json, audience)

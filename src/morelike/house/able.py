@@ -24,6 +24,8 @@ NEEDS = {
     "score": (("density",),),
     "classify": (("density",),),
     "fill in a table": (("infills",),),
+    "fill in a part of a picture": (("denoises",), ("infills",), ("prior",)),
+    "restore a picture": (("denoises",), ("prior",)),
     "detect": (("density",),),
     "fix columns of a table": (("narrows",),),
     "ask": (("narrows",),),
@@ -33,7 +35,7 @@ NEEDS = {
 }
 """Task -> abilities, of which all of one group are needed."""
 
-_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do")
+_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do", "fill in a part of a picture", "restore a picture")
 """Tasks that move a latent, which ids can't be."""
 
 

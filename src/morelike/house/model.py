@@ -17,6 +17,7 @@ from ..core.contract import Codec, Generator
 from ..core.errors import BadInput, Refused, UnknownName
 from ..data.table import TableCodec
 from ..maths.decoding import cut_at
+from ..tasks.repairing import STEPS
 from . import (
     able,
     asking,
@@ -29,6 +30,7 @@ from . import (
     judging,
     package,
     ranking,
+    repairing,
     restyle,
     scoring,
     simulating,
@@ -158,14 +160,27 @@ class Model:
         """{"variants": [{"text", "gaps", "nats_per_id"}], "notes"}: n ways to fill the gaps, written ___, the likeliest first.
 
         `gap_length` in ids; by default several lengths are tried. The constraint is on each gap. Raises BadInput where there is no gap.
-        Of a table's model: `impute`, of a file, a data frame or cells.
+        Of a table's model: `impute`, of a file, a data frame or cells; of a model of pictures: `restore_picture`.
         """
+        if self.codec.kind == "image":
+            if gap_length or constraint:
+                raise BadInput("gap_length and constraint are for texts: of a picture say what is known, as in op='mask'")
+            return self.restore_picture(text, n=n, where=where, seed=seed, **dials)
         if self.codec.kind == "table":
             for name, given in (("gap_length", gap_length), ("where", where), ("constraint", constraint)):
                 if given:
                     raise BadInput(f"{name} is for texts: the gaps of a table are filled given the known cells of their row")
             return self.impute(text, n, seed=seed, **dials)
         return texts.restore(self.package, text, n, gap_length, texts.Wish(where or {}, seed, constraint, (), dials))
+
+    def restore_picture(
+        self, known: Any, n: int = 4, *, where: Mapping[str, Any] | None = None, seed: int = 0, steps: int = STEPS, **how: Any
+    ) -> repairing.Restored:
+        """n pictures (`items`) of which `known`, a raw item or a path, is true. `how`: op="mask", a part is known, missing is what is black
+        in `mask` or in the `box` (left, top, width, height), or a smaller picture lies `at` (left, top); op="pool", a copy smaller by a
+        whole factor; op="grey"; op="blur", a copy blurred by `sigma` pixels. Conditions that `where` doesn't fix are left open. Raises
+        Refused for a model that neither `Denoises` nor has a `Prior` nor, for masks, `Infills`."""
+        return repairing.restore(self.package, known, repairing.How(**how), n, where, seed, steps)
 
     def impute(
         self, rows: Readable, n: int = 1, *, best: bool = False, seed: int = 0, audience: Audience | None = None, **dials: Any

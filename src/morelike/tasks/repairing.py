@@ -46,7 +46,7 @@ class Known:
     """The range of pictures."""
 
     def kept(self, x: Tensor) -> Tensor:
-        """The nearest to x (B,C,H,W) that fulfils A x = y: its part in A's null space stays (Wang et al. 2022, arXiv:2212.00490, eq. 10)."""
+        """The nearest to x (B,C,H,W) that fulfils A x = y: A's null space stays (Wang et al. 2022, arXiv:2212.00490, eq. 10)."""
         return x - self.operator.project(x) + self.least
 
     def fitted(self, x: Tensor) -> Tensor:
