@@ -37,7 +37,7 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/families.md",
-         "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md", "docs/tables.md", "docs/text.md",
+         "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md", "docs/restore.md", "docs/tables.md", "docs/text.md",
          "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
@@ -104,6 +104,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         sets = tmp_path / "my-sets" / (("train" if number < 24 else "test") + "AB"[number % 2])
         sets.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(sets / f"{number % 24}.png")
+    Image.fromarray(values[0, :4, :4]).save(tmp_path / "small.png")
     _my_texts(tmp_path)
     train_words, train_python = training.train, verbs.train
 

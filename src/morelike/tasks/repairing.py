@@ -26,9 +26,9 @@ _FIRST = 0.999
 """The time to begin at: at 1 a picture says nothing, and its covariance is 0 / 0."""
 _FLATTEST = 0.02
 """Conjugate gradients stop where V, which a net knows with errors, is less than so much of what it was in the first turn."""
-_ROUNDS = 100
-"""Of the search for pictures that lie in their range and fulfil A x = y."""
-STARTS, CLIMB, RATE = 4, 200, 0.05
+_ROUNDS, _BEYOND = 100, 1.5
+"""Of the search for pictures that lie in their range and fulfil A x = y, and how far its steps go, of 1 to 2."""
+STARTS, CLIMB, RATE = 4, 200, 0.2
 """Latents tried for each picture, steps of Adam and their rate, in deviations of the prior."""
 _BLUR = 0.1
 """The deviation from a decoded picture that is taken as usual, in x's units."""
@@ -50,10 +50,12 @@ class Known:
         return x - self.operator.project(x) + self.least
 
     def fitted(self, x: Tensor) -> Tensor:
-        """Near x, within the range and with A x = y to within rounding: projected onto one and the other in turn (Bregman 1965)."""
+        """Near x, within the range and with A x = y to within rounding: projected onto one and beyond the other in turn (Gubin, Polyak,
+        Raik 1967, The method of projections for finding the common point of convex sets)."""
         for _ in range(_ROUNDS):
-            x = self.kept(x.clamp(self.low, self.high))
-        return x.clamp(self.low, self.high)
+            x = x.clamp(self.low, self.high)
+            x = x + _BEYOND * (self.kept(x) - x)
+        return self.kept(x).clamp(self.low, self.high)
 
 
 def repair(model: object, known: Known, condition: Condition = None, *, noise: Noise, steps: int = STEPS) -> Tensor:
