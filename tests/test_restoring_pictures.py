@@ -345,9 +345,9 @@ def test_bad_input_is_one_sentence(trained: Path, morelike_cli: Runner, tmp_path
 
 def test_models_that_can_not_are_refused_and_others_named() -> None:
     grey = ImageCodec((1, 8, 8), "uint8")
-    with pytest.raises(Refused, match=r"hopfield can't restore a picture; families that can: .*diffusion"):
+    with pytest.raises(Refused, match=r"hopfield can't restore a picture; families that can: diffusion, "):
         untrained("hopfield", grey).restore_picture(digit()[:4, :4], op="pool")
-    with pytest.raises(Refused, match=r"pixelcnn can't fill in a part of a picture; families that can: .*diffusion.*hopfield"):
+    with pytest.raises(Refused, match=r"pixelcnn can't fill in a part of a picture; families that can: diffusion, .* more"):
         untrained("pixelcnn", grey).restore_picture(digit(), op="mask", box=(0, 0, 4, 4))
     with pytest.raises(Refused, match="its latent is made of ids"):
         untrained("vqvae", grey).restore_picture(digit(), op="mask", box=(0, 0, 4, 4))

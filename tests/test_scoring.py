@@ -124,6 +124,8 @@ def test_more_draws_are_for_one_question_only(tmp_path: Path) -> None:
     assert np.array_equal(model.score(rows[:3]).nats, before)
 
 
-def test_a_model_without_a_likelihood_is_refused_naming_others(trained: Path) -> None:
-    with pytest.raises(Refused, match="families that can"):
-        load(trained).score()
+def test_a_model_without_a_likelihood_is_refused_naming_others(tmp_path: Path) -> None:
+    rows = np.random.Generator(np.random.PCG64(0)).normal(size=(60, 3))
+    model = morelike.train(rows, "gan", out=tmp_path / "model", steps=2, size="xs", judge=False)
+    with pytest.raises(Refused, match="families that can: diffusion, "):
+        model.score()

@@ -13,7 +13,7 @@ from ..core.errors import BadInput, BadPackage, Refused
 from . import package
 from .able import families
 from .recast import Codecs
-from .recipe import Recipe
+from .recipe import AUTO, Recipe
 from .start import family_of
 
 
@@ -59,7 +59,7 @@ def teacher_of(recipe: Recipe, custom: type[Trainable] | None = None) -> Teacher
 
     Raises BadInput, BadPackage or Refused, each in a sentence, where a teacher is missing, is none, or is of no use.
     """
-    family = None if custom is not None or recipe.model is None else registry.family(recipe.model).load()
+    family = None if custom is not None or recipe.model in (None, AUTO) else registry.family(str(recipe.model)).load()
     needed = getattr(family, "needs", {}).get("teacher")
     name = recipe.teacher
     if needed is None:
