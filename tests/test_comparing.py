@@ -156,9 +156,10 @@ def test_a_model_against_itself_is_noise_and_a_fitted_one_beats_a_trivial_one(
 
 
 def test_the_page_is_whole_and_beside_it_lies_a_sheet(
-    pairs_of_models: tuple[Path, Path, Path], tmp_path: Path, morelike_cli: Runner
+    pairs_of_models: tuple[Path, Path, Path], tmp_path: Path, morelike_cli: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted, trivial, foreign = pairs_of_models
+    monkeypatch.setenv("COLUMNS", "160")
     ended = morelike_cli("compare", fitted, trivial, "--out", tmp_path / "page.html")
     assert ended.code == 0, ended.err
     assert "gmm is better than independent" in ended.out
