@@ -21,10 +21,12 @@ from morelike.house.features import judges_net
 from morelike.house.model import Model
 from morelike.house.prepare import prepare, raw_of
 from morelike.house.sampling import draw
-from morelike.maths.distance import kernel_distance_unbiased
+from morelike.maths.distance import kernel_distance_unbiased, unit_scale
 from morelike.training.probe import has_bf16
 
 PARTS = 10
+REFERENCE = 4096
+"""Training items that say what one unit of a feature is."""
 
 
 def main() -> None:
@@ -40,7 +42,8 @@ def main() -> None:
     found = judges_net(data, Silent())
     assert found is not None
     features, classify = found
-    held = features(raw_of(data.codec, data.holdout.x))
+    mean, scale = unit_scale(features(raw_of(data.codec, data.train.x[:REFERENCE])))
+    held = (features(raw_of(data.codec, data.holdout.x)) - mean) / scale
     rows = torch.from_numpy(np.random.Generator(np.random.PCG64(0)).permutation(len(data.holdout))[: options.samples])
     condition = {name: torch.from_numpy(data.holdout.condition[name])[rows] for name in package.conditions}
     precision = "bf16" if has_bf16(package.model.device) else "fp32"
@@ -50,7 +53,7 @@ def main() -> None:
         x = draw(package.model, len(rows), condition, seed=0, precision=precision, dials={"steps": steps})
         took = (time.perf_counter() - began) * 1000 / len(rows)
         items = raw_of(package.codec, x.numpy())
-        made = features(items)
+        made = (features(items) - mean) / scale
         parts = [kernel_distance_unbiased(part, held) for part in np.array_split(made, PARTS)]
         first = first or parts
         apart = np.subtract(parts, first)
