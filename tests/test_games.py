@@ -23,7 +23,7 @@ from morelike.house.prepare import Feed
 from morelike.house.recipe import Recipe, Training, apply
 from morelike.house.showing import incidents_of
 from morelike.training import game
-from morelike.training.likeness import Sampler, nearest, spread
+from morelike.training.likeness import Likeness, Sampler, nearest, spread
 from morelike.training.loop import LOOK_EVERY, Hooks, Trainer
 from morelike.training.plan import Plan
 
@@ -241,6 +241,17 @@ def test_a_batch_of_no_numbers_is_rolled_back_and_the_game_goes_on(brisk: None) 
     assert incident["action"].startswith("weights of step 100 put back")
     assert all(bool(torch.isfinite(p).all()) for p in kept.parameters())
     assert [row for row in seen.of("step") if "watch.diversity" in row][-1]["watch.diversity"] > 0.2
+
+
+def test_little_variety_is_borne_in_a_young_game_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = trainer(steps=2000).game
+    assert watched is not None
+    monkeypatch.setattr(watched, "_samples", lambda average: Likeness(0.15, 0, 1.0))
+    monkeypatch.setattr(watched, "_critic", lambda terms: None)
+    steps = range(game.MEASURE_EVERY, 1000, game.MEASURE_EVERY)
+    alarms = {step: watched.look(step, {}, watched.model) for step in steps}
+    first = min(step for step, alarm in alarms.items() if alarm is not None)
+    assert game.RIPE * watched.rest < first <= game.RIPE * watched.rest + 4 * game.MEASURE_EVERY
 
 
 @pytest.mark.parametrize(("family", "sensor", "words"), [(Tied, "diversity", "all alike"), (Deaf, "condition", "hardly heard")])

@@ -23,6 +23,9 @@ LEAST_DIVERSITY, LEAST_HEARD, LEAST_MOVED = 0.1, 0.1, 0.01
 """Shares of what real examples have: diversity, distance of class means, and how far a condition that is no class label moves samples (a
 caption may say little). The least seen on digits after the rest, at the families' defaults, 400 or 500 steps: 0.35 and 0.68; `wgan` aside,
 which at size xs hears no label in 400 steps."""
+RIPE = 3
+"""After so many rests a diversity below twice its threshold is too little: games on MNIST that learnt had 0.3 or more at step 600, two that
+made one picture a class 0.11 to 0.19 ever after."""
 WELL = 2.0
 """A state is worth going back to only where everything measured is so many times above its threshold."""
 SEPARATED, FADED = 0.995, 0.01
@@ -96,17 +99,18 @@ class Game:
             seen = self._samples(average)
             if seen is not None:
                 terms |= {"watch.diversity": seen.diversity} | ({} if seen.heard is None else {"watch.condition": seen.heard})
-                found += self._likeness(seen)
+                found += self._likeness(seen, step - standing.since)
             self.well = (seen is None or self._is_well(seen)) and not any(standing.doubts.values())
             if self.well:
                 standing.sizes = self._sizes()
         alarms = [alarm for alarm in found if alarm is not None]
         return alarms[0] if alarms and step - standing.since >= self.rest else None
 
-    def _likeness(self, seen: Likeness) -> list[Alarm | None]:
+    def _likeness(self, seen: Likeness, turns: int) -> list[Alarm | None]:
         where = "" if seen.worst is None else f" of class {seen.worst}"
         alike = f"samples{where} are all alike: {round(seen.diversity, 3):g} of the real examples' diversity"
-        found = [self._doubt("diversity", seen.diversity, LEAST_DIVERSITY, alike)]
+        least = LEAST_DIVERSITY * (2 if turns > RIPE * self.rest else 1)
+        found = [self._doubt("diversity", seen.diversity, least, alike)]
         if seen.heard is not None:
             far = "under other conditions samples lie" if seen.worst is None else "classes lie"
             deaf = f"the condition is hardly heard: {far} {round(seen.heard, 3):g} times as far apart as real examples"
