@@ -93,3 +93,15 @@ def test_what_no_net_can_be_made_of_is_refused() -> None:
         denoiser(Array((2,)), kind="dit")
     with pytest.raises(UnknownName, match="did you mean 'patch'"):
         denoiser(SPECS[1], kind="dit", pach=2)
+
+
+def test_a_picture_as_condition_is_seen_place_by_place() -> None:
+    spec, conditions = Array((1, 8, 8)), {"low": Array((2, 4, 4))}
+    # without blocks nothing goes from place to place
+    net, x, low = denoiser(spec, conditions, kind="dit", patch=2, depth=0), torch.randn(1, 1, 8, 8), torch.randn(1, 2, 4, 4)
+    other = low.clone()
+    other[:, :, 0, 3] += 1
+    t, given = torch.tensor([0.5]), {"low": torch.tensor([True])}
+    changed = net(x, t, {"low": low}, given) != net(x, t, {"low": other}, given)
+    assert bool(changed[..., :2, 6:].all())
+    assert int(changed.sum()) == 4, "another place than that of the condition has changed"

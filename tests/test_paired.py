@@ -218,6 +218,7 @@ def test_picture_channels_resize_and_hide() -> None:
     "net",
     [
         Net("denoiser", Array((1, 8, 8)), Array((1, 8, 8))),
+        Net("denoiser", Array((1, 8, 8)), Array((1, 8, 8)), {"kind": "dit"}),
         Net("critic", Array((1, 8, 8)), Array((1,))),
         Net("decoder", Array((3,)), Array((1, 8, 8))),
         Net("encoder", Array((1, 8, 8)), Array((3,))),

@@ -21,7 +21,7 @@ from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
 from ..maths.likelihood import gaussian
 from ..maths.ode import change_of_variables
-from ..maths.paths import PATHS
+from ..maths.paths import PATHS, wide
 from ..maths.solvers import DRAWING, SOLVERS
 
 UNCHOSEN = 1.2
@@ -94,13 +94,13 @@ class Diffusion(Generator, Denoises, Encodes, Density):
         if self.settings.dequantise:
             x = self._spread(x, batch.noise)
         t = self.path.draw(batch.noise, self.settings.time_mean, self.settings.time_std)
-        x_t, target, net = torch.lerp(x, noise, _wide(t, x)), noise - x, self.nets["denoiser"]
+        x_t, target, net = torch.lerp(x, noise, wide(t, x)), noise - x, self.nets["denoiser"]
         if self.path.told is None:
             said = net(x_t, t, batch.condition, batch.given)
         else:
             told = self.path.told(t, self.deviation)
-            said = net(_wide(told.scale, x) * x_t, told.time, batch.condition, batch.given)
-            target = (target - _wide(told.skip, x) * x_t) / _wide(told.out, x)
+            said = net(wide(told.scale, x) * x_t, told.time, batch.condition, batch.given)
+            target = (target - wide(told.skip, x) * x_t) / wide(told.out, x)
         return {"loss": (said.float() - target).square().flatten(1).mean(1)}
 
     def _spread(self, x: Tensor, noise: Noise) -> Tensor:
@@ -114,8 +114,8 @@ class Diffusion(Generator, Denoises, Encodes, Density):
             straight: Tensor = net(x_t, t, condition, given).float()
             return straight
         told = self.path.told(t, self.deviation)
-        said: Tensor = net(_wide(told.scale, x_t) * x_t, told.time, condition, given).float()
-        return _wide(told.skip, x_t) * x_t + _wide(told.out, x_t) * said
+        said: Tensor = net(wide(told.scale, x_t) * x_t, told.time, condition, given).float()
+        return wide(told.skip, x_t) * x_t + wide(told.out, x_t) * said
 
     def _velocity(self, x: Tensor, t: float, condition: Mapping[str, Tensor], weight: float) -> Tensor:
         """(B,*) guided by `weight`; 0 = not chosen."""
@@ -149,7 +149,7 @@ class Diffusion(Generator, Denoises, Encodes, Density):
         """E[x | x_t] = x_t - t v(x_t, t)."""
         condition, given = all_given(condition)
         t = t.clamp(max=self.path.most)
-        return x_t - _wide(t, x_t) * self._said(x_t, t, condition, given)
+        return x_t - wide(t, x_t) * self._said(x_t, t, condition, given)
 
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
         """(B,) nats by the probability-flow ODE (Song et al. 2021, arXiv:2011.13456, section 4.3): an estimate, for the solver takes
@@ -184,11 +184,6 @@ class Diffusion(Generator, Denoises, Encodes, Density):
         """Where the flow without guidance leads from the noise z."""
         times = self.path.times(_INVERSION)
         return SOLVERS["adams"](lambda x, t: self._velocity(x, t, condition or {}, 1.0), times[0] * z, times)
-
-
-def _wide(t: Tensor, x: Tensor) -> Tensor:
-    """(B,) with as many axes as x."""
-    return t.view(-1, *[1] * (x.dim() - 1))
 
 
 def _check_solver(steps: int, solver: str) -> None:

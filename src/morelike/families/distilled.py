@@ -18,6 +18,7 @@ from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec
+from ..maths.paths import wide
 from ..maths.solvers import SOLVERS
 from .diffusion import UNCHOSEN
 
@@ -91,7 +92,7 @@ class Distilled(Generator):
         x, noise = batch.data, batch.noise.normal(self.spec.shape, "noise")
         counts, first = self._jumps(batch.noise)
         start, stop = self._time(first / counts), self._time((first - 1) / counts)
-        x_t = torch.lerp(x, noise, _wide(start, x))
+        x_t = torch.lerp(x, noise, wide(start, x))
         shown = self._shown(x_t, start, stop, counts, batch)
         said = self._mean_velocity(x_t, start, stop, batch.condition, batch.given)
         return {"loss": (said - shown).square().flatten(1).mean(1)}
@@ -116,7 +117,7 @@ class Distilled(Generator):
                 continue
             pieces = max(2, -(-self.settings.pieces // count))
             condition, given = ({name: value[rows] for name, value in own.items()} for own in (batch.condition, batch.given))
-            times: Any = [_wide(torch.lerp(start[rows], stop[rows], piece / pieces), x_t) for piece in range(pieces + 1)]
+            times: Any = [wide(torch.lerp(start[rows], stop[rows], piece / pieces), x_t) for piece in range(pieces + 1)]
 
             def velocity(x: Tensor, t: Any, condition: Any = condition, given: Any = given) -> Tensor:
                 return self._guided(x, t.flatten(), condition, given)
@@ -146,7 +147,7 @@ class Distilled(Generator):
             own = {name: condition[name][rows] for name, there in zip(given, pattern.tolist(), strict=True) if there}
             teacher: Any = self.parts["teacher"]
             clean[rows] = teacher.denoise(x[rows], t[rows], own).float()
-        return (x - clean) / _wide(t, x)
+        return (x - clean) / wide(t, x)
 
     def _mean_velocity(
         self, x_t: Tensor, start: Tensor, stop: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]
@@ -165,10 +166,5 @@ class Distilled(Generator):
         x = noise.normal(self.spec.shape, "start")
         for jump in range(steps, 0, -1):
             start, stop = (self._time(torch.full((len(x),), edge / steps, device=x.device)) for edge in (jump, jump - 1))
-            x = x - _wide(start - stop, x) * self._mean_velocity(x, start, stop, condition, given)
+            x = x - wide(start - stop, x) * self._mean_velocity(x, start, stop, condition, given)
         return x
-
-
-def _wide(t: Tensor, x: Tensor) -> Tensor:
-    """(B,) as (B,1,...), to go with x (B,*)."""
-    return t.view(-1, *[1] * (x.dim() - 1))

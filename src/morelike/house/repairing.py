@@ -19,7 +19,7 @@ from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.spec import Array, lift
 from ..data.image import ImageCodec
-from ..data.pixels import as_hwc, to_channels, to_levels
+from ..data.pixels import LUMA, as_hwc, to_channels, to_levels
 from ..maths.operators import Blur, Grey, Mask, Operator, Pool
 from ..tasks.repairing import STEPS, Known, repair
 from .able import generator
@@ -34,8 +34,6 @@ OPERATIONS = {
     "blur": "a blurred copy is known (sharpening)",
 }
 MOST = 100
-_LUMA = (0.299, 0.587, 0.114)
-"""As pictures become grey everywhere here: ITU-R BT.601."""
 _WIDEST = 100.0
 
 
@@ -195,7 +193,7 @@ def _operator(how: How, there: np.ndarray, factor: int) -> Operator:
         case "pool":
             return Pool(factor)
         case "grey":
-            return Grey(_LUMA)
+            return Grey(tuple(LUMA.tolist()))
         case _:
             assert how.sigma is not None
             return Blur(how.sigma, height, width)

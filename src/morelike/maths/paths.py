@@ -48,6 +48,11 @@ class Path:
     """Whether training times are sigmoid(normal)."""
 
 
+def wide(t: Tensor, x: Tensor) -> Tensor:
+    """(B,) with as many axes as x."""
+    return t.view(-1, *[1] * (x.dim() - 1))
+
+
 def _sigmoid_normal(mean: float, deviation: float) -> Callable[[Noise, float, float], Tensor]:
     def draw(noise: Noise, shift: float, widen: float) -> Tensor:
         return torch.sigmoid(noise.normal((), "time") * (deviation * widen) + (mean + shift))

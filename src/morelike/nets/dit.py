@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..core.spec import Array, Conditions
 from .attention import CrossAttention, GatedMLP, Layout, SelfAttention, normed, turns
 from .blocks import Dropout, FourierTime, crop_to, fold, pad_to, unfold
-from .condition import ConditionEncoder
+from .condition import ConditionEncoder, PictureChannels, without_pictures
 from .transformer import Reader, TransformerSettings
 from .unet import auto_patch
 
@@ -55,8 +55,11 @@ class DiT(nn.Module):
         heads = max(1, width // settings.head)
         sized = TransformerSettings(width, head=settings.head, dropout=settings.dropout)
         reader = (lambda wide: Reader(wide, settings.reading, sized)) if settings.reading else None
-        self.time, self.condition = FourierTime(width), ConditionEncoder(conditions, width, reader)
-        self.stem, self.place = nn.Linear(channels * cells, width), nn.Linear(2 * _RATES * len(sizes), width)
+        told = without_pictures(conditions, len(sizes))
+        self.time, self.condition = FourierTime(width), ConditionEncoder(told, width, reader)
+        self.pictures = PictureChannels(conditions, len(sizes))
+        inputs = (channels + self.pictures.count) * cells
+        self.stem, self.place = nn.Linear(inputs, width), nn.Linear(2 * _RATES * len(sizes), width)
         self.blocks = nn.ModuleList(_Block(width, heads, settings.dropout, bool(self.condition.readers)) for _ in range(settings.depth))
         self.modulate, self.last = nn.Linear(width, 2 * width), nn.Linear(width, outputs * cells)
         self.head = width // heads
@@ -65,7 +68,7 @@ class DiT(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, t: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        h = fold(pad_to(x, self.patch), self.patch)
+        h = fold(pad_to(self.pictures(x, condition, given), self.patch), self.patch)
         grid = h.shape[2:]
         rows = self.stem(h.flatten(2).transpose(1, 2)) + self.place(_places(grid, x.device))
         embedding = self.time(t)
