@@ -47,7 +47,7 @@ def frames(package: Package, n: int, where: Mapping[str, Any], seed: int = 0) ->
     device = package.model.device
     noise, told = Noise(seed, n, path=("sample",)).to(device), conditions_for(package, n, where, seed)
     condition = lift_all(package.model.conditions, {name: value.to(device) for name, value in told.items()})
-    # as strong as in samples; 0 = none was chosen
+    # the scale of samples, here at all times; 0 = none was chosen
     guidance = float(getattr(package.model.settings, "guidance", 0.0)) or 1.0
     start = noise.normal(package.model.spec.shape, "start")
     return [
