@@ -139,6 +139,13 @@ def test_renoising_a_gaussian_keeps_its_law() -> None:
     assert torch.equal(varied(_Gaussian(), x[:1], 0.0, {}, Noise(2, 3)), x[:1].expand(3, 1))
 
 
+def test_only_what_removes_noise_is_animated(tmp_path: Path, morelike_cli: Runner) -> None:
+    trained = morelike.train(PICTURES[:100], model="pca", out=tmp_path / "pca", judge=False)
+    failed = morelike_cli("explain", trained.folder, "--out", tmp_path / "d.gif")
+    assert failed.code == 2
+    assert "makes an animation of models that remove noise from pictures, as pca doesn't" in failed.err
+
+
 def test_latents_are_moved_where_nothing_denoises(tmp_path: Path) -> None:
     found = morelike.train(PICTURES[:400], "pca", judge=False, out=tmp_path / "pca")
     assert isinstance(found, Model)
@@ -216,3 +223,6 @@ def test_the_verbs(model: Model, seven: Path, tmp_path: Path, morelike_cli: Runn
     assert failed.code == 2
     assert "strength is the share that is drawn anew" in failed.err
     assert "unknown ending" in morelike_cli("explain", folder, "--out", tmp_path / "d.mp4").err
+    failed = morelike_cli("explain", folder, seven, "--out", tmp_path / "d.webp")
+    assert failed.code == 2
+    assert "makes an animation without an item to look at" in failed.err
