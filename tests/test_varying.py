@@ -20,6 +20,7 @@ from morelike.core.noise import Noise
 from morelike.core.spec import lift
 from morelike.house import denoising, package, showing, verbs
 from morelike.house.model import Model
+from morelike.house.texts import drawn_conditions
 from morelike.judges.told import Told, told_scores
 from morelike.tasks.varying import descent, renoised, varied
 
@@ -100,6 +101,13 @@ def test_between_two_pictures(model: Model, seven: Path) -> None:
     path = model.interpolate(str(seven), PICTURES[12], 3, where={"label": 7})
     assert error(path[0], PICTURES[7]) < 12
     assert error(path[2], PICTURES[12]) < 12
+
+
+def test_a_picture_that_was_drawn_is_not_spelled_out(model: Model) -> None:
+    condition = {"negative": torch.zeros(1, 1, 8, 8), "label": torch.zeros(1, dtype=torch.long)}
+    assert drawn_conditions(model.package, condition, {"label": 0}) == [
+        "negative was drawn and is a held-out picture; --where negative=... fixes it"
+    ]
 
 
 def test_strength_is_how_much_is_new(model: Model) -> None:
