@@ -338,6 +338,8 @@ def test_what_cannot_be_is_refused() -> None:
         DiffusionSettings(solver="huen")
     with pytest.raises(BadInput, match="steps must be at least 1, not 0"):
         DiffusionSettings(steps=0)
+    with pytest.raises(BadInput, match="steps must be at most 10,000, not 999,999,999"):
+        DiffusionSettings(steps=999_999_999)
     with pytest.raises(BadInput, match="path=linear draws its training times evenly"):
         DiffusionSettings(path="linear", time_std=2.0)
     model = random_model("flow")

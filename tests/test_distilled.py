@@ -18,9 +18,12 @@ from morelike.core.contract import Batch, Generator, Learner, Player, all_given
 from morelike.core.errors import BadInput, BadPackage, Refused
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, class_label
+from morelike.data.image import ImageCodec
+from morelike.data.open import open_source
 from morelike.families.diffusion import DiffusionSettings
 from morelike.families.distilled import Distilled, DistilledSettings
 from morelike.house.build import build, learners
+from morelike.house.recast import Codecs, recast
 from morelike.house.recipe import Recipe
 from morelike.training.optimiser import Optimiser
 
@@ -210,3 +213,12 @@ def test_what_cannot_teach_is_refused_in_a_sentence(taught: Any, tmp_path: Path)
     assert "3" in refused((x[:, :2], label), tmp_path, **own)
     assert "no folder" in refused((x, label), tmp_path, **{**own, "teacher": str(tmp_path / "nobody")})
     assert "learns from a teacher" in refused((x, label), tmp_path, start=str(folder))
+
+
+def test_pictures_that_a_teacher_has_otherwise_are_said() -> None:
+    pictures = open_source(np.arange(12 * 35, dtype=np.uint16).astype(np.uint8).reshape(12, 5, 7))
+    assert recast(pictures, Codecs("runs/teacher", ImageCodec((1, 5, 7), "uint8"), {}))[1] == []
+    assert recast(pictures, Codecs("runs/teacher", ImageCodec((3, 6, 8), "uint8"), {}))[1] == [
+        "12 of 12 pictures are scaled and cut to 8 x 6, the size of runs/teacher",
+        "12 of 12 pictures are turned into 3 channels, as runs/teacher has them",
+    ]

@@ -20,6 +20,7 @@ from morelike.core.noise import Noise
 from morelike.core.spec import lift
 from morelike.house import denoising, package, showing, verbs
 from morelike.house.model import Model
+from morelike.house.texts import drawn_conditions
 from morelike.judges.told import Told, told_scores
 from morelike.tasks.varying import descent, renoised, varied
 
@@ -102,6 +103,13 @@ def test_between_two_pictures(model: Model, seven: Path) -> None:
     assert error(path[2], PICTURES[12]) < 12
 
 
+def test_a_picture_that_was_drawn_is_not_spelled_out(model: Model) -> None:
+    condition = {"negative": torch.zeros(1, 1, 8, 8), "label": torch.zeros(1, dtype=torch.long)}
+    assert drawn_conditions(model.package, condition, {"label": 0}) == [
+        "negative was drawn and is a held-out picture; --where negative=... fixes it"
+    ]
+
+
 def test_strength_is_how_much_is_new(model: Model) -> None:
     errors = [error(model.vary(PICTURES[3], 6, strength), PICTURES[3]) for strength in (0.0, 0.3, 0.9)]
     assert errors[0] == 0
@@ -137,6 +145,13 @@ def test_renoising_a_gaussian_keeps_its_law() -> None:
     kept = float(torch.corrcoef(torch.stack((x[:, 0], made[:, 0])))[0, 1])
     assert 0.2 < kept < 0.8
     assert torch.equal(varied(_Gaussian(), x[:1], 0.0, {}, Noise(2, 3)), x[:1].expand(3, 1))
+
+
+def test_only_what_removes_noise_is_animated(tmp_path: Path, morelike_cli: Runner) -> None:
+    trained = morelike.train(PICTURES[:100], model="pca", out=tmp_path / "pca", judge=False)
+    failed = morelike_cli("explain", trained.folder, "--out", tmp_path / "d.gif")
+    assert failed.code == 2
+    assert "makes an animation of models that remove noise from pictures, as pca doesn't" in failed.err
 
 
 def test_latents_are_moved_where_nothing_denoises(tmp_path: Path) -> None:
@@ -216,3 +231,6 @@ def test_the_verbs(model: Model, seven: Path, tmp_path: Path, morelike_cli: Runn
     assert failed.code == 2
     assert "strength is the share that is drawn anew" in failed.err
     assert "unknown ending" in morelike_cli("explain", folder, "--out", tmp_path / "d.mp4").err
+    failed = morelike_cli("explain", folder, seven, "--out", tmp_path / "d.webp")
+    assert failed.code == 2
+    assert "makes an animation without an item to look at" in failed.err

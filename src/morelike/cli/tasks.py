@@ -236,7 +236,7 @@ def explain(  # noqa: PLR0913  # typer reads the options from the signature
         tasking.explain(opened, tasking.Words(None if file is not None else item, file, where or ()), html, as_json, audience)
     else:
         tasking.none_of({"--html": html, "--file": file}, "is for texts")
-        if varying.animates(opened, item):
+        if varying.animates(opened, item, out):
             varying.animate(opened, n, where or (), out, as_json)
             return
         latents.traverse(opened, latents.Wish(item, n, rows, where or (), out), as_json, audience)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.abilities import Denoises
+from ..core.errors import Refused
 from ..house import denoising, writing
 from ..house.model import Model, check_count
 from . import show
@@ -44,9 +45,17 @@ def vary(model: Model, wish: Wish, as_json: bool) -> None:
             print(item if isinstance(item, str) else ", ".join(f"{value:.6g}" for value in item))
 
 
-def animates(model: Model, item: str | None) -> bool:
-    """Whether `explain` shows the denoising: for pictures of a model that denoises, unless an item's latent is to be looked at."""
-    return item is None and model.codec.kind == "image" and isinstance(model.package.model, Denoises)
+def animates(model: Model, item: str | None, out: str | None) -> bool:
+    """Whether `explain` shows the denoising: for pictures of a model that denoises, unless an item's latent is to be looked at.
+
+    Raises Refused where `out` asks for an animation and there is none.
+    """
+    able = model.codec.kind == "image" and isinstance(model.package.model, Denoises)
+    if out is not None and Path(out).suffix.lower() in (".gif", ".webp") and not (able and item is None):
+        family = model.package.recipe.model
+        why = "without an item to look at" if able else f"of models that remove noise from pictures, as {family} doesn't"
+        raise Refused(f"{out}: `explain` makes an animation {why}; name a .png")
+    return able and item is None
 
 
 def animate(model: Model, n: int, where: Sequence[str], out: str | None, as_json: bool) -> None:

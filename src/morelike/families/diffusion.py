@@ -28,6 +28,7 @@ UNCHOSEN = 1.2
 """The guidance scale as long as none is chosen."""
 _INVERSION = 40
 """Solver steps from data to its noise, and back."""
+_MOST_STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +193,5 @@ def _check_solver(steps: int, solver: str) -> None:
         raise UnknownName("solver", solver, [*SOLVERS, *DRAWING])
     if steps < 1:
         raise BadInput(f"steps must be at least 1, not {steps}")
+    if steps > _MOST_STEPS:
+        raise BadInput(f"steps must be at most {_MOST_STEPS:,}, not {steps:,}")

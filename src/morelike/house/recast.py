@@ -12,7 +12,9 @@ import numpy as np
 from ..core.contract import Codec
 from ..core.errors import BadInput, UnknownName
 from ..data.caption import CaptionCodec
+from ..data.image import ImageCodec
 from ..data.source import Column, Source
+from ..data.survey import survey
 from ..data.text import TextCodec
 
 _COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector", "picture": "image"}
@@ -65,12 +67,22 @@ def recast(source: Source, codecs: Codecs) -> tuple[Source, list[str]]:
     if isinstance(codecs.x, TextCodec):
         changed, joined = _in_one_piece(changed, codecs.x, codecs.owner)
         said += joined + _misfits(changed.items, codecs.x, codecs.owner)
+    if isinstance(codecs.x, ImageCodec):
+        said += _converted(changed.items, codecs.x, codecs.owner)
     for name, codec in codecs.conditions.items():
         if isinstance(codec, TextCodec):
             said += [f"{name}: {text}" for text in _misfits(columns[name].values, codec, codecs.owner)]
         if isinstance(codec, CaptionCodec):
             said += [f"{name}: {text}" for text in unseen(codec, columns[name].values)]
     return changed, said
+
+
+def _converted(items: Any, codec: ImageCodec, owner: str) -> list[str]:
+    """How many pictures have another size, or other channels, than those that the codec was made for."""
+    seen, (channels, height, width) = survey(items), codec.shape
+    sizes, others = seen.count - seen.sizes[height, width], seen.count - seen.channels[channels]
+    said = [f"{sizes:,} of {seen.count:,} pictures are scaled and cut to {width} x {height}, the size of {owner}"] if sizes else []
+    return said + ([f"{others:,} of {seen.count:,} pictures are turned into {channels} channels, as {owner} has them"] if others else [])
 
 
 def _column(source: Source, name: str, codec: Codec, owner: str) -> Column:

@@ -85,8 +85,10 @@ def drawn_conditions(package: Package, condition: Mapping[str, Tensor], where: M
     notes = []
     for name, value in condition.items():
         if name not in where:
-            shown = f"is {package.conditions[name].decode(value.cpu().numpy())[0]!s}" if len(value) == 1 else "differs from text to text"
-            notes.append(f"{name} was drawn and {shown}; --where {name}=... fixes it")
+            codec = package.conditions[name]
+            # a picture's numbers would fill the screen
+            one = "is a held-out picture" if codec.kind == "image" else f"is {codec.decode(value.cpu().numpy())[0]!s}"
+            notes.append(f"{name} was drawn and {one if len(value) == 1 else 'differs from text to text'}; --where {name}=... fixes it")
     return notes
 
 
