@@ -67,6 +67,7 @@ def test_the_transformer_begins_as_the_identity_before_a_layer_of_zeros() -> Non
     assert all(bool(gate.any()) for gate in opened), "a gate of zero that no gradient opens"
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("reading", [0, 1])
 def test_conditions_are_heard_where_they_are_given(reading: int) -> None:
     spec = SPECS[1]
