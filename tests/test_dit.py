@@ -80,6 +80,7 @@ def test_conditions_are_heard_where_they_are_given(reading: int) -> None:
     torch.testing.assert_close(hidden, asked(net, x))
 
 
+@torch.no_grad()
 def test_patches_know_their_places() -> None:
     """The same patch somewhere else, among patches that are all alike, is answered in another way."""
     net = denoiser(Array((1, 16, 16)), kind="dit", patch=4)
