@@ -30,9 +30,7 @@ class Line:
     """Whether it is refused where there is no condition."""
 
     def load(self) -> type:
-        module, _, name = self.target.partition(":")
-        found: type = getattr(import_module(module), name)
-        return found
+        return _loaded(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +46,30 @@ class Kind:
     few: int = 0
     candidates: tuple[str, ...] = ()
     """What `--model auto` tries, the best by measurement first: it wins where the scores can't tell."""
+    judges: str = ""
+    """What the judges know of this kind alone (a `judges.domain.Domain`); empty = nothing."""
+
+    @property
+    def world(self) -> bool:
+        """Whether its items are objects of their own, with files and rules (`data.world.World`)."""
+        return bool(self.judges)
 
     def family_for(self, count: int) -> str:
         """The family for so many training examples where none is named."""
         return self.small if count < self.few else self.default
 
     def load(self) -> type:
-        module, _, name = self.target.partition(":")
-        found: type = getattr(import_module(module), name)
-        return found
+        return _loaded(self.target)
+
+    def load_judges(self) -> type:
+        """The class of `judges`."""
+        return _loaded(self.judges)
+
+
+def _loaded(target: str) -> type:
+    module, _, name = target.partition(":")
+    found: type = getattr(import_module(module), name)
+    return found
 
 
 _FAMILIES = [

@@ -20,7 +20,7 @@ from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
 from .pictures import Pictures
 from .progress import Progress
-from .source import Column, Source
+from .source import Column, Source, in_words
 from .text_files import plain_name
 
 _LOOKED_AT = 4096
@@ -175,8 +175,21 @@ def _candidates(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[
     """All data sets among the files; texts count only where there is nothing else, for they often lie beside other data."""
     if wish.kind == "table":
         return _tables(name, files, wish)
+    if wish.kind in _WORLDS:
+        return _world(_WORLDS[wish.kind], name, files, wish)
     found = [] if wish.kind in text_open.KINDS else _no_text(name, files, wish, notes)
+    if not found and wish.kind is None:
+        found = [one for opener in _WORLDS.values() for one in _world(opener, name, files, wish)]
     return found or (_tables(name, files, wish) if wish.kind is None else []) or _texts(name, files, wish)
+
+
+_Opener = Callable[[str, Files, str | None, Sequence[str], bool], list[text_open.Found]]
+_WORLDS: dict[str, _Opener] = {}
+"""Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
+
+
+def _world(opener: _Opener, name: str, files: Files, wish: _Wish) -> list[_Candidate]:
+    return _zips_too(files, wish, lambda own, alone: opener(name, own, wish.kind, wish.condition, alone))
 
 
 def _tables(name: str, files: Files, wish: _Wish) -> list[_Candidate]:
@@ -342,6 +355,8 @@ def _variety(source: Source) -> tuple[bool, int, int]:
         return any(item.strip(items[0][:1]) for item in items), 0, 0
     if source.kind == "text":
         return any(items[row] != items[0] for row in range(1, len(items))), 0, 0
+    if registry.kind(source.kind).world:
+        return any(in_words(items[row]) != in_words(items[0]) for row in range(1, len(items))), 0, 0
     if isinstance(items, Pictures):
         facts = items.facts
         return len(np.unique(facts.digests)) > 1, int((facts.lows == facts.highs).sum()), len(items)

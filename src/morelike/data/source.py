@@ -12,6 +12,14 @@ Items: TypeAlias = Any
 """Raw items by number: a sequence, or an array whose first axis counts them (for which Python's types have no common name)."""
 
 
+def in_words(item: Any) -> str:
+    """An item that is no array as a text that tells it from all others."""
+    if isinstance(item, str):
+        return item
+    with np.printoptions(threshold=1 << 40, precision=17):
+        return repr(item)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One value an item that can serve as a condition: class ids (0..len(categories)-1), real numbers, texts or pictures."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core import registry
 from ..core.errors import BadInput
 from .pictures import Pictures
-from .source import Items, Source
+from .source import Items, Source, in_words
 from .table import Cells
 from .table_stored import StoredCells
 from .text_items import Lines, Passages
@@ -143,14 +144,15 @@ def fingerprint(source: Source, train: np.ndarray, validation: np.ndarray, holdo
         digest.update(items.facts.digests.tobytes())
     else:
         digest.update(f"{source.kind} {len(items)}".encode())
-        size = _size(items)
+        world = registry.kind(source.kind).world
+        size = 0 if world else _size(items)
         rows = np.arange(len(items)) if size <= _WHOLE else np.linspace(0, len(items) - 1, _SAMPLE).astype(np.int64)
         for row in rows:
             if isinstance(items, Cells | StoredCells):
                 _add_text(digest, "\x1f".join(items[int(row)]))
                 continue
-            if isinstance(items[row], str):
-                _add_text(digest, items[row])
+            if world or isinstance(items[row], str):
+                _add_text(digest, in_words(items[row]))
                 continue
             item = np.ascontiguousarray(items[row])
             digest.update(f"{item.dtype.str}{item.shape}".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -17,13 +18,15 @@ from ..core.contract import Codec, Trainable
 from ..core.noise import Noise
 from ..core.spec import Tokens, elements, lift, lift_all, sequential, spatial
 from ..data.loader import Dataset, Order, take
+from ..data.world import World
 from ..judges.copying import copy_rules
+from ..judges.domain import Domain, domain_classifier
 from ..judges.extractor import Extractor, raw_pca, raw_vectors
 from ..judges.intervals import Measure, around, resamples
 from ..judges.ladder import LARGEST, Evidence, Labelled, climb
 from ..judges.likelihood import likelihood_rules
 from ..judges.pairs import pair_rules
-from ..judges.scores import NGRAMS, class_rules, feature_rules
+from ..judges.scores import NGRAMS, Classifier, class_rules, feature_rules
 from ..judges.table_codes import raw_table
 from ..judges.table_groups import TableFacts, all_rules
 from ..judges.text_features import DIMENSIONS, raw_ngrams
@@ -40,7 +43,7 @@ from .features import FEATURES, judges_net
 from .package import Package
 from .prepare import Feed, Prepared, raw_of
 from .recipe import Recipe
-from .sampling import draw
+from .sampling import draw, obeying
 from .showing import by_class, page_conditions, report
 from .table_evidence import table_facts
 from .text_evidence import label_classifier, likelihoods, pairs_of, text_condition, training_texts
@@ -78,7 +81,7 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
     condition = {name: torch.from_numpy(values[rows]) for name, values in data.holdout.condition.items() if name in package.conditions}
     asked = condition[data.label][:, 0].numpy() if data.label is not None and data.label in condition else None
     audience.say(f"drawing {n} samples to judge")
-    x = draw(package.model, n, condition, seed=seed, precision=precision)
+    x = draw(package.model, n, condition, seed=seed, precision=precision, by=obeying(package))
     generated = Labelled(raw_of(package.codec, x.numpy()), asked)
     learned = judges_net(data, audience)
     audience.say("climbing the ladder")
@@ -87,7 +90,8 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
     held = _labelled(data, data.holdout.x[some], {name: values[some] for name, values in data.holdout.condition.items()})
     reference = _labelled(data, data.train.x[few], {name: values[few] for name, values in data.train.condition.items()})
     facts = table_facts(data.codec, reference.items, take(data.source.items, data.split.holdout))
-    raw = raw_features(data.codec, reference.items, facts)
+    domain = domain_of(data.codec, reference.items)
+    raw = raw_features(data.codec, reference.items, facts) if domain is None else domain.extractor()
     baselines = _trivial_models(TOKEN_BASELINES if isinstance(data.codec.spec, Tokens) else BASELINES, data)
     copiers = _trivial_models(COPIERS, data)
     text = data.codec.kind == "text"
@@ -101,7 +105,7 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
             **{name: _drawn(model, data, condition, n, seed) for name, model in copiers.items()},
         },
         extractors=[raw] if learned is None else [raw, learned[0]],
-        classifier=label_classifier(data, reference.items, reference.labels) if text else None if learned is None else learned[1],
+        classifier=_classifier(data, reference, raw, text, domain is not None) if learned is None else learned[1],
         seed=seed,
         training_texts=training_texts(data) if text else None,
         likelihoods=likelihoods(package, data, baselines) if text else None,
@@ -109,9 +113,41 @@ def judge(package: Package, data: Prepared, audience: Audience, *, precision: st
         table=facts,
         carried=carried_of(package, data),
         told=Told(generated.items, raw_of(data.codec, data.holdout.x[rows])) if picture_condition(package) is not None else None,
+        domain=domain,
     )
     result = climb(evidence)
+    if obeying(package) is not None:
+        result["free"] = _free(package, condition, n, seed, precision)
     return Judged(result, verdict(result), evidence, time.perf_counter() - began)
+
+
+def domain_of(codec: Codec, reference: np.ndarray) -> Domain | None:
+    """What judges know of the codec's kind alone, with the training items `reference`."""
+    kind = registry.kind(codec.kind)
+    if not kind.world:
+        return None
+    assert isinstance(codec, World)
+    found: Domain = kind.load_judges()(codec.facts(), list(reference))
+    return found
+
+
+def _classifier(data: Prepared, reference: Labelled, raw: Extractor, text: bool, world: bool) -> Classifier | None:
+    """The simple classifier of labelled items where no net was learnt for it; None without labels."""
+    if text:
+        return label_classifier(data, reference.items, reference.labels)
+    if not world or data.label is None:
+        return None
+    names: tuple[str, ...] = data.conditions[data.label].names  # type: ignore[attr-defined]
+    return domain_classifier(f"{data.source.name.partition('.')[0]}-logistic", raw, reference.items, reference.labels, names)
+
+
+def _free(package: Package, condition: Mapping[str, Tensor], n: int, seed: int, precision: str) -> dict[str, Any]:
+    """What of the same draws without the rules keeps them: {"n", "kept": their share, "why": {the first rule broken: how often}}."""
+    assert isinstance(package.codec, World)
+    x = draw(package.model, n, condition, seed=seed, precision=precision)
+    why = Counter(package.codec.broken(item) for item in raw_of(package.codec, x.numpy()))
+    kept = why.pop(None, 0)
+    return {"n": n, "kept": kept / n, "why": dict(why.most_common(5))}
 
 
 def raw_features(codec: Codec, reference: np.ndarray, facts: TableFacts | None = None) -> Extractor:
@@ -121,6 +157,8 @@ def raw_features(codec: Codec, reference: np.ndarray, facts: TableFacts | None =
         return raw_table(facts.codes(reference), reference)
     if codec.kind == "text":
         return raw_ngrams(reference)
+    if (domain := domain_of(codec, reference)) is not None:
+        return domain.extractor()
     return raw_vectors(reference) if codec.kind == "vector" else raw_pca(reference)
 
 
@@ -185,6 +223,8 @@ def smallest(data: Prepared) -> dict[str, int]:
     """Score -> the least number of held-out items that it takes, as `judge` will ask for it."""
     count, kind = elements(data.codec.spec), data.codec.kind
     name, dimensions = "raw", count
+    if (domain := domain_of(data.codec, data.raw(data.train, slice(0, 64)))) is not None:
+        return {score.name: score.rule.smallest for score in domain.scores()} | {name: rule.smallest for name, rule in copy_rules().items()}
     if kind == "table":
         return {name: rule.smallest for name, rule in (copy_rules() | all_rules()).items()}
     if kind != "vector":

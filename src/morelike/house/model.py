@@ -45,7 +45,7 @@ from .audience import Audience, Silent
 from .build import device_of
 from .prepare import Prepared, prepare
 from .recast import Codecs
-from .sampling import checked, conditions_for
+from .sampling import checked, conditions_for, ruled
 from .sampling import draw as draw_from
 from .steering import check_guidance
 from .table_frames import Readable, given_back
@@ -122,12 +122,13 @@ class Model:
     ) -> tuple[Tensor, dict[str, Tensor], tables.Given | None]:
         """(x, conditions, the demands on columns if there are any)."""
         check_count(n)
+        by_rules, dials = ruled(self.package, dials)
         fixed, demands = tables.split(self.package, where)
         given = tables.Given(self.package, (), demands) if demands else None
         guidance = checked(self.generator, dials).get("guidance", 1.0)
         check_guidance(guidance, self.package.conditions, self.package.recipe.train.drop)
         condition = conditions_for(self.package, n, fixed, seed)
-        by = None if given is None else partial(given.sample, count=n)
+        by = by_rules if given is None else partial(given.sample, count=n)
         return draw_from(self.generator, n, condition, seed=seed, precision=self.precision, dials=dials, by=by), condition, given
 
     def sample_rows(self, n: int = 1, where: tables.Where | None = None, seed: int = 0, **dials: Any) -> tuple[np.ndarray, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,12 @@ def raw_of(codec: Codec, stored: np.ndarray) -> Any:
 
 
 def as_items(items: Any) -> np.ndarray:
-    """Raw items as an array whose first axis counts them: texts as objects, for numpy's own text type drops what ends in NUL."""
-    if isinstance(items, Sequence) and len(items) and isinstance(items[0], str):
+    """Raw items as an array whose first axis counts them: texts as objects, for numpy's own text type drops what ends in NUL, and so
+    are dataclasses."""
+    if isinstance(items, Sequence) and len(items) and (isinstance(items[0], str) or is_dataclass(items[0])):
         found = np.empty(len(items), dtype=object)
-        found[:] = items
+        for place, item in enumerate(items):  # one by one, for numpy would look into sequences
+            found[place] = item
         return found
     return np.asarray(items)
 

@@ -13,6 +13,7 @@ from ..core.errors import BadInput
 from ..data.files import FolderFiles
 from ..data.picture_file import read_image
 from ..data.text_files import WHOLE, Read, detect, read_text
+from ..data.world import World
 
 
 def text_of(file: str) -> tuple[str, list[str]]:
@@ -51,6 +52,12 @@ def item_of(codec: Codec, value: Any) -> np.ndarray:
     if codec.kind == "text":
         if not isinstance(value, str) or not value:
             raise BadInput("there is no text: it is empty")
+        return np.asarray(codec.encode([value]))
+    if isinstance(value, Path) and isinstance(codec, World):
+        if not value.is_file():
+            raise BadInput(f"there is no file {value}")
+        return np.asarray(codec.encode(codec.read(value)[:1]))
+    if isinstance(codec, World):
         return np.asarray(codec.encode([value]))
     if isinstance(value, str | Path) and codec.kind == "image":
         if not Path(value).is_file():

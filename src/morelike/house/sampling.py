@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.abilities import Continues
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.settings import build_settings
-from ..core.spec import Row, Tokens, lift, lift_all
+from ..core.spec import Row, Tokens, lift, lift_all, sequential
 from ..data.caption import CaptionCodec
 from ..data.table_read import as_typed
+from ..data.world import World
+from ..maths.constraint import Constraint
+from ..maths.decoding import Dials, decode
 from .reading import item_of
 from .recast import unseen
 
@@ -31,6 +36,10 @@ _GROWS, _TIMES, _IDS = 4, 16, 1 << 23
 times as many rows as the first, and in any field so many rows times ids."""
 
 
+Drawing = Callable[[Mapping[str, Tensor], Noise, Mapping[str, Any]], Tensor]
+"""(conditions, noise, dials) -> rows."""
+
+
 def draw(
     model: Trainable,
     n: int,
@@ -40,7 +49,7 @@ def draw(
     precision: str = "fp32",
     dials: Mapping[str, Any] | None = None,
     chunk: int | None = None,
-    by: Callable[[Mapping[str, Tensor], Noise, Mapping[str, Any]], Tensor] | None = None,
+    by: Drawing | None = None,
 ) -> Tensor:
     """(n, *) examples x on the CPU; `condition` holds n rows each. The last chunk is filled up and cut; ids are drawn in float32.
 
@@ -68,6 +77,35 @@ def draw(
         if bool(broken.any()):
             raise Refused("the model drew values that are not finite: its training went wrong, or a dial is out of range")
     return x
+
+
+def obeying(package: Package) -> Drawing | None:
+    """`by` for `draw`: what is drawn obeys the rules of its kind of data (`data.world.World.machine`), exactly renormalised at every id.
+    None where there are no rules, or where the model doesn't say how a sequence goes on."""
+    model, codec = package.model, package.codec
+    machine = codec.machine() if isinstance(codec, World) else None
+    if machine is None or not isinstance(model, Continues) or not sequential(package.model.spec):
+        return None
+    spec, settings = package.model.spec, package.model.settings
+    assert isinstance(spec, Tokens)
+    rules = Constraint([machine], spec)
+
+    def by(condition: Mapping[str, Tensor], noise: Noise, dials: Mapping[str, Any]) -> Tensor:
+        own = Dials(**{f.name: dials.get(f.name, getattr(settings, f.name, f.default)) for f in fields(Dials)})
+        return decode(model, spec, condition, noise=noise, dials=own, constraint=rules)
+
+    return by
+
+
+def ruled(package: Package, dials: Mapping[str, Any]) -> tuple[Drawing | None, Mapping[str, Any]]:
+    """(`by` for `draw`, the dials of the family): of data with rules these are obeyed unless the dials say rules=false."""
+    by = obeying(package)
+    if by is None:
+        return None, dials
+    wanted = dials.get("rules", True)
+    if not isinstance(wanted, bool):
+        raise BadInput(f"rules is true or false, not {wanted!r}")
+    return by if wanted else None, {name: value for name, value in dials.items() if name != "rules"}
 
 
 def _chunk_of_rows(spec: Row) -> int:

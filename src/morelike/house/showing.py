@@ -16,6 +16,7 @@ from .. import __version__
 from ..core.contract import Codec, Trainable
 from ..core.spec import sequential
 from ..data.image import grid, rgb8
+from ..data.world import World
 from ..judges.report import ClassShare, Cost, DataCard, NearestPair, ReportData, Stage, write_report
 from ..judges.report_text import MOST_CARDS, Writing
 from ..training.record import read
@@ -95,7 +96,7 @@ def _range(codec: Codec) -> tuple[float, float]:
 def keep_stage(package: Package, data: Prepared, model: Trainable, path: Path, precision: str) -> None:
     """Draws some samples in mid-training and keeps them for the report: texts as `path`.json, anything else as a picture, `path`.png."""
     text = package.codec.kind == "text"
-    rows, columns = (STAGE_TEXTS, 1) if text else (3, 10)
+    rows, columns = (STAGE_TEXTS, 1) if text else (1, package.codec.page[1]) if isinstance(package.codec, World) else (3, 10)
     condition, _ = page_conditions(package, data, rows, columns)
     # ids come one after another, so of texts no more are drawn than are kept
     x = draw(model, rows * columns, condition, seed=package.recipe.seed, precision=precision, chunk=rows if text else None)
@@ -127,6 +128,9 @@ def page_size(package: Package) -> tuple[int, int]:
         return MOST_CARDS, 1
     if package.codec.kind == "image":
         return 10, 10
+    if isinstance(package.codec, World):
+        label, (rows, columns) = by_class(package, 1, 1), package.codec.page
+        return (min(next(iter(package.conditions.values())).spec.vocab, rows) if label else rows), columns  # type: ignore[union-attr]
     if not sequential(package.codec.spec):
         return 20, 50
     label = by_class(package, 1, 1)
@@ -207,7 +211,7 @@ def report(package: Package, data: Prepared, judged: Judged, path: Path, facts: 
         **_pages(package, data, facts.get("precision", "fp32"), folder),
         **_carried(package, judged),
         stages=_stages(folder / "training"),
-        nearest=_nearest(package.codec, judged),
+        nearest=_nearest(package.codec, judged, folder),
         curves=[row for row in rows_of if row.get("event") in ("step", "validation")],
         incidents=incidents_of(folder / "training"),
         choice=package.card.get("choice"),
@@ -280,13 +284,15 @@ def incidents_of(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _nearest(codec: Codec, judged: Judged) -> list[NearestPair]:
+def _nearest(codec: Codec, judged: Judged, folder: Path) -> list[NearestPair]:
     """The closest pairs, where single items can be looked at."""
-    if codec.kind not in ("image", "text"):
+    if codec.kind not in ("image", "text") and not isinstance(codec, World):
         return []
     evidence, (low, high) = judged.evidence, _range(codec)
 
     def show(item: Any) -> Any:
+        if isinstance(codec, World):
+            return picture(codec, [item], 1, folder)
         return item if codec.kind == "text" else rgb8(item, low, high)
 
     return [

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..core import registry
 from ..core.contract import Codec
 from ..core.errors import BadInput
 from ..data.grid import rgb8
@@ -22,6 +23,7 @@ from ..data.table import Cells
 from ..data.table_arrow import parquet_writer
 from ..data.table_arrow_types import library
 from ..data.table_csv import write_csv
+from ..data.world import World
 from .table_frames import Rewritten, arrow_table
 
 FORMS = {".png": "one picture of them all", ".npz": "arrays x and label", ".npy": "the array x"}
@@ -58,12 +60,12 @@ def target(out: str, kind: str, n: int) -> Target:
     path = Path(out)
     folder = path.is_dir() or out.endswith(("/", os.sep)) or not path.suffix
     ending = "" if folder else path.suffix.lower()
-    forms = {"text": TEXT_FORMS, "table": TABLE_FORMS}.get(kind, FORMS)
-    known = ", ".join(f"{name} ({what})" for name, what in forms.items())
-    if folder and kind != "image":
+    forms = forms_of(kind)
+    known = ", ".join(f"{name} ({what})" for name, what in forms.items() if name)
+    if folder and kind != "image" and "" not in forms:
         raise BadInput(f"a folder ({path}) takes pictures; samples of the kind {kind!r} go to {known}")
     if not folder and ending not in forms:
-        folders = ", and a name without ending for a folder of PNGs" if kind == "image" else ""
+        folders = f", and a name without ending for a folder ({forms.get('', 'of PNGs')})" if kind == "image" or "" in forms else ""
         raise BadInput(f"unknown ending {ending!r} of {path}; there are {known}{folders}")
     if path.is_dir() and any(path.iterdir()):
         raise BadInput(f"the folder {path} is not empty; choose another one with --out")
@@ -75,6 +77,15 @@ def target(out: str, kind: str, n: int) -> Target:
     if ending == ".png" and n > LARGEST_PAGE and kind != "table":
         raise BadInput(f"one picture takes at most {LARGEST_PAGE:,} samples, not {n:,}; write them to a folder or to .npz")
     return Target(path, ending)
+
+
+def forms_of(kind: str) -> Mapping[str, str]:
+    """Endings that samples of a kind of data are written to, and what they hold; "" is a folder."""
+    line = registry.kind(kind)
+    if line.world:
+        own: Mapping[str, str] = line.load().forms  # type: ignore[attr-defined]
+        return {".png": FORMS[".png"], **own}
+    return {"text": TEXT_FORMS, "table": TABLE_FORMS}.get(kind, FORMS)
 
 
 def check_parent(path: Path) -> None:
@@ -142,6 +153,10 @@ def write(place: Target, items: Any, codec: Codec, ids: Mapping[str, np.ndarray]
     Returns what a reader of the file must know beyond its ending, or "". Raises BadInput where the place can't be written; what was
     there before then is unchanged.
     """
+    if isinstance(codec, World) and place.ending in codec.forms:
+        world = codec
+        whole(place.path, lambda new: world.write(list(items), new, place.ending))
+        return ""
     values = {name: own.decode(ids[name]) for name, own in conditions.items() if name in ids}
     match place.ending:
         case "":

@@ -15,6 +15,7 @@ import numpy as np
 from ..core.errors import BadInput, Refused
 from .carried import Carried, carried_rules, carried_scores
 from .copying import CopyScores
+from .domain import Domain, domain_groups
 from .extractor import Array, Extractor, Floats
 from .intervals import Measure
 from .likelihood import Likelihood, Ready, likelihood_rules, likelihood_scores
@@ -81,6 +82,8 @@ class Evidence:
     """For models that go between two sets: held-out items carried over."""
     told: Told | None = None
     """For models that are told pictures: what was made under held-out ones."""
+    domain: Domain | None = None
+    """For kinds of data with rules of their own: what is known of them."""
 
 
 def climb(evidence: Evidence) -> dict[str, Any]:
@@ -215,6 +218,8 @@ def _plan(evidence: Evidence, held: Ids, sets: Mapping[str, Shown]) -> Iterator[
     yield list(_CLASS_SCORES), lambda: ClassScores(evidence.classifier, seen, seed)
     if evidence.table is not None:
         yield from table_groups(evidence.table, training, evidence.holdout.items[held], seed)
+    elif evidence.domain is not None:
+        yield from domain_groups(evidence.domain, seed)
     elif training.dtype == object:
         texts = training if evidence.training_texts is None else evidence.training_texts
         yield list(variety_rules()), lambda: VarietyScores(texts, seed)

@@ -141,6 +141,15 @@ def _on_variety(scores: Scores) -> str:
     return f"Samples of one class are much more alike than real ones ({_listed(low)}): a sign of mode collapse." if low else ""
 
 
+def _on_rules(result: Mapping[str, Any]) -> str:
+    """What the same draws without the rules would be worth."""
+    free = result.get("free")
+    if free is None:
+        return ""
+    why = f" ({', '.join(f'{reason}: {count}' for reason, count in free['why'].items())})" if free["why"] else ""
+    return f"Drawn without the rules of this kind of data, {free['kept']:.1%} of {free['n']:,} samples keep them{why}."
+
+
 def verdict(result: Mapping[str, Any]) -> str:
     """One short paragraph on the result of `climb`: trivial models, likelihood, references, distance from real data, classes, copies."""
     scores = {name: score for name, score in result["scores"].items() if "refused" not in score}
@@ -149,6 +158,7 @@ def verdict(result: Mapping[str, Any]) -> str:
         return f"Nothing could be judged: {next(iter(score['refused'] for score in result['scores'].values()), 'there are no scores')}."
     parts = [_against_trivial(scores), _on_likelihood(scores), _on_references(scores), _from_floor(scores, result["n"])]
     parts += [_on_classes(result), _on_labels(scores), _on_variety(scores), _on_repetition(scores), _on_copies(scores), _on_span(scores)]
+    parts.append(_on_rules(result))
     if refused:
         parts.append(f"{refused} of {len(result['scores'])} scores refused; each says why.")
     return " ".join(part for part in parts if part)

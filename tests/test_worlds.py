@@ -1,0 +1,142 @@
+"""Kinds of data with files and rules of their own, by the smallest of them: words over "ab" in which no two "b" stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pytest
+
+import morelike
+from morelike.core import registry
+from morelike.core.errors import BadInput
+from morelike.core.spec import Tokens
+from morelike.data.columns import column
+from morelike.data.source import Source
+from morelike.data.world import World
+from morelike.judges.domain import Domain, DomainScores, Score
+from morelike.judges.extractor import Extractor
+from morelike.judges.scores import Rule, Shown
+from morelike.maths.constraint import DEAD
+
+
+class Apart:
+    """States: 0 after an "a" or nothing, 1 after a "b"."""
+
+    start = 0
+
+    def step(self, states: np.ndarray) -> np.ndarray:
+        return np.stack([np.zeros_like(states), np.where(states == 0, 1, DEAD), np.full_like(states, DEAD)], 1)
+
+    def accepts(self, states: np.ndarray) -> np.ndarray:
+        return states != DEAD
+
+    def fits(self, states: np.ndarray, left: int) -> np.ndarray:
+        return states != DEAD
+
+    def why_not(self, length: int) -> str:
+        return "nothing fits"
+
+
+class Words(World):
+    kind: ClassVar[str] = "words"
+    forms: ClassVar[Mapping[str, str]] = {".words": "a word a line"}
+    spec = Tokens((8,), 3, 2)
+    dtype = np.dtype(np.uint8)
+
+    @classmethod
+    def fit(cls, items: Iterable[str], **settings: Any) -> Self:
+        return cls()
+
+    def encode(self, items: Sequence[str]) -> np.ndarray:
+        return np.array([["ab".index(letter) for letter in item] + [2] * (8 - len(item)) for item in items], np.uint8)
+
+    def decode(self, x: np.ndarray) -> list[str]:
+        return ["".join("ab"[place] for place in row if place < 2) for row in x.tolist()]
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Self:
+        return cls()
+
+    def describe(self) -> list[str]:
+        return ["Words of at most 8 letters."]
+
+    def draw(self, items: Sequence[str], path: Path, columns: int | None = None) -> None:
+        import matplotlib.image
+
+        matplotlib.image.imsave(path, np.zeros((4, 4)))
+
+    def write(self, items: Sequence[str], path: Path, ending: str) -> None:
+        path.write_text("".join(f"{item}\n" for item in items))
+
+    def read(self, path: Path) -> list[str]:
+        return path.read_text().split()
+
+    def machine(self) -> Apart:
+        return Apart()
+
+    def broken(self, item: str) -> str | None:
+        return "two b together" if "bb" in item else None
+
+
+class JudgesOfWords(Domain):
+    def extractor(self) -> Extractor:
+        return Extractor("raw-letters", lambda items: np.array([[item.count("a"), item.count("b")] for item in items], float), cheap=True)
+
+    def scores(self) -> list[Score]:
+        return [
+            Score("apart", Rule("higher", 20), "mean", lambda items: np.array(["bb" not in item for item in items], float)),
+            Score("letters", Rule("lower", 20), "histogram", lambda items: np.array([[i.count("a"), i.count("b")] for i in items])),
+            Score("unique", Rule("higher", 20), "set", lambda items: len(set(items)) / len(items)),
+        ]
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> Source:
+    line = registry.Kind("words", f"{__name__}:Words", "words", "markov", judges=f"{__name__}:JudgesOfWords")
+    monkeypatch.setitem(registry.KINDS, "words", line)
+    numbers = np.random.default_rng(0)
+    items = ["".join(numbers.choice(["a", "b"], 8)) for _ in range(600)]
+    return Source("words", "words", items, {"label": column("label", np.array([item[0] for item in items]))})
+
+
+def test_whatever_is_drawn_obeys_unless_told_otherwise(words: Source, tmp_path: Path) -> None:
+    model = morelike.train(words, model="markov", out=str(tmp_path / "m"), steps=4)
+    assert all("bb" not in item for item in model.sample(200))
+    free = model.sample(200, rules=False)
+    assert any("bb" in item for item in free)
+    with pytest.raises(BadInput, match="true or false"):
+        model.sample(2, rules=3)
+    scores = model.card["scores"]
+    assert scores["apart"]["value"] == 1.0
+    # of random words of eight letters 55 of 256 keep the rule
+    assert scores["apart"]["floor"] == pytest.approx(55 / 256, abs=0.12)
+    assert "two b together" in (tmp_path / "m" / "report.html").read_text()
+
+
+def test_files_of_its_own(words: Source, tmp_path: Path) -> None:
+    from morelike.cli.drawing import Asked, sample
+
+    morelike.train(words, model="markov", condition="none", out=str(tmp_path / "m"), steps=2)
+    drawn = sample(str(tmp_path / "m"), 5, Asked([], [], 0, "cpu"), str(tmp_path / "five.words"))
+    assert drawn.path is not None
+    assert len(drawn.path.read_text().splitlines()) == 5
+    with pytest.raises(BadInput, match=r"a word a line"):
+        sample(str(tmp_path / "m"), 5, Asked([], [], 0, "cpu"), str(tmp_path / "five.csv"))
+
+
+def test_scores_against_hand_computed_values() -> None:
+    domain = JudgesOfWords({}, ["aaab", "aabb"])
+    items = np.array(["ab", "ab", "bb", "aa"] * 5, dtype=object)
+    found = DomainScores(domain.scores(), domain.reference, 0).measure(Shown("generated", np.arange(20), {}, items=items))
+    assert found["apart"].value == pytest.approx(0.75)
+    # 5 of 8 letters are a in the reference, 1 of 2 in the set
+    assert found["letters"].value == pytest.approx(0.125)
+    assert found["unique"].value == pytest.approx(3 / 20)
+    assert found["apart"].low is not None
+    assert found["apart"].low < 0.75 < (found["apart"].high or 0)
