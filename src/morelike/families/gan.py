@@ -112,6 +112,8 @@ class GANSettings(CriticSettings):
     latent: int = 64
     loss: str = "non-saturating"
     """A name of `LOSSES`."""
+    reach: float = 3.0
+    """The latent reaches the generator so many times larger than drawn (`OnePass.reach`)."""
     plain: bool = False
     """Whether the nets are MLPs whatever the data."""
     critic_steps: int = 1
@@ -130,7 +132,8 @@ class GANSettings(CriticSettings):
 
     def __post_init__(self) -> None:
         CriticSettings.__post_init__(self)
-        check_ranges(self, latent=(1, 1 << 16), critic_steps=(1, 1000), matching=(0, 1e6), auxiliary=(0, 1e6), mismatched=(0, 0.99))
+        check_ranges(self, latent=(1, 1 << 16), reach=(0, 1e6), critic_steps=(1, 1000), matching=(0, 1e6), auxiliary=(0, 1e6))
+        check_ranges(self, mismatched=(0, 0.99))
 
 
 class GAN(OnePass):
@@ -153,7 +156,7 @@ class GAN(OnePass):
         super().__init__(spec, conditions, nets, parts, settings)
         own = self.settings
         _check(own, conditions)
-        self.adversarial = LOSSES[own.loss]
+        self.adversarial, self.reach = LOSSES[own.loss], own.reach
         self.register_buffer("share", torch.tensor(own.augment), persistent=own.overfit > 0)
         self.classes = count_classes(conditions) if own.auxiliary else 0
         critic: Any = self.nets["critic"]
