@@ -62,8 +62,6 @@ class RowByRow(nn.Module):
 
     ids: Tensor
     """(C,) int64: the ids that have a plane."""
-    seen: Tensor
-    """(H,(K+1)C,places) of 1, and of 0 where a place must not look: at itself and what comes after it in its row."""
 
     def __init__(self, spec: Tokens, conditions: Conditions, settings: RowsSettings) -> None:
         super().__init__()
@@ -81,12 +79,9 @@ class RowByRow(nn.Module):
         self.told = nn.Linear(width, head)
         self.place = nn.Parameter(0.02 * torch.randn(places, head))
         self.before = nn.Parameter(torch.randn(places, planes, head) * (planes * places) ** -0.5)
-        self.near = nn.Conv1d((settings.above + 1) * planes, head, 2 * self.reach + 1, padding=self.reach, bias=False)
-        seen = torch.ones_like(self.near.weight)
-        seen[:, :planes, self.reach :] = 0.0
-        self.register_buffer("seen", seen, persistent=False)
+        self.near = nn.Linear((settings.above + 1) * planes * (2 * self.reach + 1), head, bias=False)
         self.deep = nn.Linear(head, head)
-        self.outward = nn.Parameter(torch.randn(places, head, spec.vocab) * 0.5 * head**-0.5)
+        self.outward = nn.Linear(head, spec.vocab)
         self.level = nn.Linear(width, places * spec.vocab)
         self.ends = nn.Linear(width, 1) if spec.stop is not None else None
 
@@ -104,8 +99,8 @@ class RowByRow(nn.Module):
         vector = self.condition(condition, given, len(x))
         h, _ = self._through(embedded, vector, None)
         h, stack = h[there], self._stack(planes)[there]
-        before = F.pad(torch.einsum("nrc,rch->nrh", planes[there], self.before).cumsum(1)[:, :-1], (0, 0, 1, 0))
-        return self._log_probs(self._above(stack, h) + before, h), self._ends(h)
+        known = self._above(stack, h) + self._before(planes[there])
+        return self._log_probs(known, h), self._ends(h)
 
     def begin(self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int) -> RowsState:
         """The state before the first row."""
@@ -136,7 +131,7 @@ class RowByRow(nn.Module):
         after[:, place + 1 :] += (planes @ self.before[place])[:, None]
         # the place at distance d to the right sees this one at d places before it
         far = min(self.reach, known.shape[1] - place - 1)
-        weight = self.near.weight[:, : planes.shape[1], self.reach - far : self.reach].flip(2)
+        weight = self._kernel()[:, : planes.shape[1], self.reach - far : self.reach].flip(2)
         after[:, place + 1 : place + 1 + far] += torch.einsum("bc,hcd->bdh", planes, weight)
         return after
 
@@ -154,17 +149,31 @@ class RowByRow(nn.Module):
         length, above = rows.shape[1], self.settings.above
         return torch.cat([padded[:, above - back : above - back + length] for back in range(above + 1)], 2)
 
+    def _kernel(self) -> Tensor:
+        """(H,(K+1)C,places) weights of what lies near, 0 where a place must not look: at itself and what follows in its own row."""
+        kernel = self.near.weight.view(len(self.near.weight), -1, 2 * self.reach + 1)
+        places = torch.arange(kernel.shape[2], device=kernel.device)
+        later = (torch.arange(kernel.shape[1], device=kernel.device) < len(self.ids))[:, None] & (places >= self.reach)
+        return kernel.masked_fill(later, 0.0)
+
     def _above(self, stack: Tensor, h: Tensor) -> Tensor:
         """(N,R,H) from the stack of rows (N,(K+1)C,R) and the cells (N,W)."""
-        near = F.conv1d(stack, self.near.weight * self.seen, padding=self.reach).transpose(1, 2)
-        return near + self.told(h)[:, None] + self.place
+        # a table of what each place sees, for the places outweigh all else: a product with it is twice as fast as a convolution
+        seen = F.pad(stack, (self.reach, self.reach)).unfold(2, 2 * self.reach + 1, 1).transpose(1, 2).flatten(2)
+        return F.linear(seen, self._kernel().flatten(1)) + self.told(h)[:, None] + self.place
+
+    def _before(self, planes: Tensor) -> Tensor:
+        """(N,R,H): the sum over all places before of the weights of what stands there (N,R,C)."""
+        count, width = planes.shape[1], self.before.shape[2]
+        earlier = torch.ones(count, count, device=planes.device).triu(1)
+        weights = self.before[:, :, None] * earlier[:, None, :, None]
+        return (planes.flatten(1) @ weights.view(-1, count * width)).view(-1, count, width)
 
     def _log_probs(self, known: Tensor, h: Tensor, places: slice = slice(None)) -> Tensor:
         """(N,r,V) of the places `places` from what they know (N,R,H) and the cells (N,W)."""
-        z = F.silu(known[:, places])
-        z = self.dropout(z + F.silu(self.deep(z)))
-        logits = torch.einsum("nrh,rhv->nrv", z, self.outward[places])
-        logits = (logits + self.level(h).view(len(h), -1, self.spec.vocab)[:, places]).float()
+        z = F.relu(known[:, places])
+        z = z + F.relu(self.deep(z))
+        logits = (self.outward(z) + self.level(h).view(len(h), -1, self.spec.vocab)[:, places]).float()
         if self.spec.stop is not None:
             never = torch.arange(self.spec.vocab, device=h.device) == self.spec.stop
             logits = logits.masked_fill(never, -torch.inf)
