@@ -209,7 +209,7 @@ _FAMILIES = [
          specs=("tokens",), train={"batch": 32}),
     Line("rnn-nade", "morelike.families.rnn_nade:RNNNADE", "grids of ids row by row: notes that sound together, levels; exact likelihood",
          "Boulanger-Lewandowski et al. 2012, arXiv:1206.6392; Larochelle, Murray 2011, The neural autoregressive distribution estimator",
-         specs=("tokens",), train={"batch": 16}),
+         specs=("tokens",), train={"batch": 8}),
     Line("text-vae", "morelike.families.textvae:TextVAE", "a latent for every sentence: to interpolate, to find neighbours",
          "Bowman et al. 2016, arXiv:1511.06349; Kingma et al. 2016, arXiv:1606.04934", specs=("tokens",), train={"batch": 32}),
     Line("seqgan", "morelike.families.seqgan:SeqGAN", "sequences by policy gradient from a discriminator, after maximum likelihood",
