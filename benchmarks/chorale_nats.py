@@ -113,8 +113,10 @@ def trained(options: argparse.Namespace, spec: Tokens, x: dict[str, np.ndarray])
     recipe = Recipe.parse(apply({"model": options.model, "seed": options.seed}, options.pairs, family))
     train = recipe.train
     batch = train.batch or int(registry.family(options.model).train.get("batch", 128))
-    plan = Plan(steps=train.steps or 0, batch=batch, seed=recipe.seed, averaging=train.averaging, threads=options.threads, optim=recipe.optim,
-                precision=train.precision or "fp32")
+    plan = Plan(
+        steps=train.steps or 0, batch=batch, seed=recipe.seed, averaging=train.averaging, threads=options.threads, optim=recipe.optim,
+        precision=train.precision or "fp32",
+    )  # fmt: skip
     feed = Feed(Dataset(x["train"]), Order(len(x["train"]), batch, recipe.seed), by_pass=False)
     if not plan.steps:
         tried = choices(torch.device("cpu"), train.precision, options.threads)

@@ -100,7 +100,8 @@ class RowByRow(nn.Module):
         h, _ = self._through(embedded, vector, None)
         h, stack = h[there], self._stack(planes)[there]
         known = self._above(stack, h) + self._before(planes[there])
-        return self._log_probs(known, h), self._ends(h)
+        level = self.level(h).view(len(h), -1, self.spec.vocab)
+        return self._log_probs(known, level), self._ends(h)
 
     def begin(self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int) -> RowsState:
         """The state before the first row."""
@@ -122,18 +123,19 @@ class RowByRow(nn.Module):
 
     def log_probs(self, known: Tensor, place: int, state: RowsState) -> Tensor:
         """(B,V) of the id at a place, from what the places know (B,R,H)."""
-        return self._log_probs(known, state.out, slice(place, place + 1))[:, 0]
+        columns = slice(place * self.spec.vocab, (place + 1) * self.spec.vocab)
+        level = F.linear(state.out, self.level.weight[columns], self.level.bias[columns])
+        return self._log_probs(known[:, place], level)
 
-    def tell(self, known: Tensor, place: int, ids: Tensor) -> Tensor:
-        """What the places (B,R,H) know after the id at one place (B,)."""
+    def tell(self, known: Tensor, place: int, ids: Tensor) -> None:
+        """Adds to what the places know (B,R,H), in place, the id at one of them (B,)."""
         planes = self.planes(ids)
-        after = known.clone()
-        after[:, place + 1 :] += (planes @ self.before[place])[:, None]
+        known[:, place + 1 :] += (planes @ self.before[place])[:, None]
         # the place at distance d to the right sees this one at d places before it
         far = min(self.reach, known.shape[1] - place - 1)
-        weight = self._kernel()[:, : planes.shape[1], self.reach - far : self.reach].flip(2)
-        after[:, place + 1 : place + 1 + far] += torch.einsum("bc,hcd->bdh", planes, weight)
-        return after
+        near = self.near.weight.view(known.shape[2], -1, 2 * self.reach + 1)
+        weight = near[:, : planes.shape[1], self.reach - far : self.reach].flip(2)
+        known[:, place + 1 : place + 1 + far] += torch.einsum("bc,hcd->bdh", planes, weight)
 
     def _through(self, embedded: Tensor, vector: Tensor | None, hidden: Hidden | None) -> tuple[Tensor, Hidden]:
         if vector is not None:
@@ -160,7 +162,8 @@ class RowByRow(nn.Module):
         """(N,R,H) from the stack of rows (N,(K+1)C,R) and the cells (N,W)."""
         # a table of what each place sees, for the places outweigh all else: a product with it is twice as fast as a convolution
         seen = F.pad(stack, (self.reach, self.reach)).unfold(2, 2 * self.reach + 1, 1).transpose(1, 2).flatten(2)
-        return F.linear(seen, self._kernel().flatten(1)) + self.told(h)[:, None] + self.place
+        known: Tensor = F.linear(seen, self._kernel().flatten(1)) + self.told(h)[:, None] + self.place
+        return known
 
     def _before(self, planes: Tensor) -> Tensor:
         """(N,R,H): the sum over all places before of the weights of what stands there (N,R,C)."""
@@ -169,15 +172,15 @@ class RowByRow(nn.Module):
         weights = self.before[:, :, None] * earlier[:, None, :, None]
         return (planes.flatten(1) @ weights.view(-1, count * width)).view(-1, count, width)
 
-    def _log_probs(self, known: Tensor, h: Tensor, places: slice = slice(None)) -> Tensor:
-        """(N,r,V) of the places `places` from what they know (N,R,H) and the cells (N,W)."""
-        z = F.relu(known[:, places])
-        z = z + F.relu(self.deep(z))
-        logits = (self.outward(z) + self.level(h).view(len(h), -1, self.spec.vocab)[:, places]).float()
+    def _log_probs(self, known: Tensor, level: Tensor) -> Tensor:
+        """(*,V) from what places know (*,H) and the cells' own odds for them (*,V)."""
+        z = F.relu(known)
+        logits = (self.outward(z + F.relu(self.deep(z))) + level).float()
         if self.spec.stop is not None:
-            never = torch.arange(self.spec.vocab, device=h.device) == self.spec.stop
+            never = torch.arange(self.spec.vocab, device=logits.device) == self.spec.stop
             logits = logits.masked_fill(never, -torch.inf)
-        return logits.log_softmax(-1)
+        out: Tensor = logits.log_softmax(-1)
+        return out
 
     def _ends(self, h: Tensor) -> Tensor | None:
         return None if self.ends is None else self.ends(h)[:, 0].float()
