@@ -202,7 +202,7 @@ def test_musegan_comes_near_a_toy() -> None:
     """Voices that all sing one of four ids throughout: of ids drawn apart, one grid in four million would."""
     spec = Tokens((4, 3), vocab=4)
     x = np.broadcast_to(np.arange(400)[:, None, None] % 4, (400, 4, 3))
-    model = trained("musegan", spec, x, 300, lr=2e-3, critic_lr=8e-3)
+    model = trained("musegan", spec, x, 300)
     assert isinstance(model, MuseGAN)
     with torch.inference_mode():
         drawn = model.sample(noise=Noise(0, 400)).flatten(1)
