@@ -23,6 +23,7 @@ from .mlp import MLP, DenseMLP, DenseSettings, MLPSettings
 from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
 from .residual import ResidualNet, ResidualSettings
+from .rows import RowByRow, RowsSettings
 from .style import StyleCritic, StyleGenerator, StyleSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
 from .translator import PatchCritic, PatchSettings, Translator, TranslatorSettings
@@ -35,13 +36,14 @@ _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
     "residual": (16, 64, 96, 160), "growing": (8, 32, 64, 96), "style": (8, 32, 64, 96),
     "translator": (16, 64, 128, 256), "patches": (8, 32, 48, 64), "dit": (32, 128, 256, 512),
+    "rows": (32, 256, 384, 640),
 }  # fmt: skip
 """Of each kind, at each of `SIZES`; "layers" names its own."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
     "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings, "growing": GrowingSettings, "style": StyleSettings,
-    "translator": TranslatorSettings, "patches": PatchSettings, "dit": DiTSettings,
+    "translator": TranslatorSettings, "patches": PatchSettings, "dit": DiTSettings, "rows": RowsSettings,
 }  # fmt: skip
 
 
@@ -110,6 +112,8 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
     match kind, net.role, net.input, net.output:
         case "transformer" | "recurrent", "causal", given, Tokens() as output:
             return (CausalTransformer if kind == "transformer" else CausalRecurrent)(given, output, conditions, settings)
+        case "rows", "causal", _, Tokens(shape=(_, _)) as output:
+            return RowByRow(output, conditions, settings)
         case "transformer", "encoder" | "denoiser" | "critic" as role, Tokens() as given, output:
             encoder = TokenEncoder(given, output, conditions, settings)
             return _Logit(encoder) if role == "critic" else encoder

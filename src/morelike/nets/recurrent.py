@@ -33,7 +33,8 @@ class RecurrentSettings:
     dropout: float = 0.0
 
 
-def _cells(settings: RecurrentSettings, width: int, depth: int, both: bool = False) -> nn.RNNBase:
+def cells_of(settings: RecurrentSettings, width: int, depth: int, both: bool = False) -> nn.RNNBase:
+    """Cells whose recurrent weights are orthogonal at first: (B,T,width) -> (B,T,width); `both`: read in both directions."""
     made: nn.RNNBase = _CELLS[settings.cell](
         width, width // 2 if both else width, depth, batch_first=True, dropout=settings.dropout if depth > 1 else 0.0, bidirectional=both
     )
@@ -49,7 +50,7 @@ class BothWays(nn.Module):
 
     def __init__(self, width: int, settings: RecurrentSettings) -> None:
         super().__init__()
-        self.cells = _cells(settings, width, 1, both=True)
+        self.cells = cells_of(settings, width, 1, both=True)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, embedded: Tensor, there: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class CausalRecurrent(nn.Module):
         self.context = nn.Linear(elements(inputs), width) if isinstance(inputs, Array) else None
         self.start = nn.Parameter(0.02 * torch.randn(width))
         self.embed = nn.Embedding(output.vocab, width)
-        self.cells = _cells(settings, width, settings.depth)
+        self.cells = cells_of(settings, width, settings.depth)
         crossed = bool(self.condition.readers)
         self.score = nn.Linear(width, width, bias=False) if crossed else None
         self.join = nn.Linear(2 * width, width) if crossed else None
