@@ -38,6 +38,7 @@ from morelike.house.recipe import Recipe, Training
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
          "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md",
+         "docs/molecules.md",
          "docs/pictures-as-conditions.md", "docs/restore.md", "docs/tables.md", "docs/text.md", "docs/translation.md",
          "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
@@ -88,6 +89,10 @@ def _my_texts(folder: Path) -> None:
     (folder / "my-shop" / "customers.csv").write_text("id,region\n" + customers, encoding="utf-8")
     (folder / "my-shop" / "orders.csv").write_text("customer_id,pieces\n" + orders, encoding="utf-8")
     (folder / "my-rules.toml").write_text('[[range]]\ncolumn = "age"\nmin = 0\n', encoding="utf-8")
+    heads, rings = ("CC(=O)N", "O", "CN", "S"), ("c1ccccc1", "C1CCCCC1", "c1ccncc1")
+    molecules = [f"{head}{'C' * length}{ring}" for head in heads for length in range(6) for ring in rings]
+    numbered = "".join(f"{smiles},{len(smiles) / 7:.2f}\n" for smiles in molecules)
+    (folder / "my-molecules.csv").write_text("smiles,logp\n" + numbered, encoding="utf-8")
     rows = [{"text": a, "label": "warm" if "warm" in a else "cold"} for a, _ in pairs]
     (folder / "my-labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -124,6 +129,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"
+            default = "lstm" if "molecules" in recipe.data else default
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})
             recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
             train_words(recipe, replace(wish, judge=False), audience)
