@@ -339,6 +339,15 @@ class Model:
         check_count(n)
         return simulating.simulate(self.package, n, simulating.Change(shares, shift, where, seed, dials), self.precision)
 
+    def reward(self, towards: str | Sequence[str], **how: Any) -> Model:
+        """A new model, tuned towards wishes such as "qed" or "logp=3" and saved, as `house.rewarding.reward` describes it: minutes, steps,
+        out, beta, seed, data... Its `card["reward"]` says what was gained and lost. Raises Refused for a model that can't be tuned so."""
+        from .rewarding import reward  # it trains, and what trains makes models
+
+        if self.folder is None:
+            raise BadInput("this model has no folder to go on from: train it with out=FOLDER")
+        return reward(self.folder, towards, **how)
+
     @property
     def precision(self) -> str:
         """What samples are drawn in: bf16 where it was trained so and the processor has it."""
