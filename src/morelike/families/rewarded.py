@@ -61,12 +61,12 @@ class Rewarded(Generator):
     @staticmethod
     def takes(model: Any, ruled: bool) -> str | None:
         """Why a model can't be tuned so, or None."""
-        if not isinstance(model, Continues) or not isinstance(model, Generator):
+        if ruled and not isinstance(model, Autoregressive):
+            return "under the rules of its kind only transformer, lstm, gru and rnn are tuned"
+        if not isinstance(model, Continues):
             return "it doesn't say how a sequence goes on"
         if not all(isinstance(player, Player) for player in model.players()):
             return "it learns by counting, without gradient"
-        if ruled and type(model) is not Autoregressive:
-            return "under the rules of its kind only transformer, lstm, gru and rnn are tuned"
         return None
 
     def players(self) -> list[Player | Learner]:
