@@ -257,6 +257,8 @@ _KINDS = [
          candidates=("transformer", "hybrid", "lstm")),
     Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer",
          candidates=("transformer", "hybrid", "lstm")),
+    Kind("molecule", "morelike.data.molecule:MoleculeCodec", "molecules: SMILES one a line, or in a column of a table", "lstm",
+         candidates=("lstm", "transformer"), judges="morelike.judges.molecule:Molecules"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]
