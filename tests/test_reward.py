@@ -210,7 +210,7 @@ def test_molecules_are_measured_and_broken_ones_are_worth_nothing() -> None:
     items = ["CCO", "c1ccccc1", "C1CC"]
     assert wish("logp=1.6866", "molecule", None, items)(items)[1:] == pytest.approx([1.0, 0.0], abs=1e-4)
     assert wish("qed", "molecule", None, items)(items)[0] == pytest.approx(0.4068, abs=1e-3)
-    assert wish("weight=46.069", "molecule", None, items)(items)[0] == pytest.approx(1.0, abs=1e-4)
+    assert wish("mol_weight=46.069", "molecule", None, items)(items)[0] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_models_that_say_no_next_id_are_refused(tmp_path: Path) -> None:
@@ -219,3 +219,15 @@ def test_models_that_say_no_next_id_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="makes no sequences"):
         morelike.load(tmp_path / "model").reward("letters", steps=1, out=tmp_path / "tuned")
     assert not (tmp_path / "tuned" / "card.json").exists()
+
+
+def test_scores_of_the_kind_are_measures_too() -> None:
+    pytest.importorskip("rdkit", reason="RDKit is not installed")
+    from morelike.judges.molecule import Molecules
+
+    items = ["CCO", "c1ccccc1", "CCCN"]
+    domain = Molecules({}, items)
+    assert wish("valid", "molecule", domain, items)(["CCO", "C1CC"]).tolist() == [1, 0]
+    far = wish("nearest.tanimoto", "molecule", domain, items)  # less is better
+    assert far(["CCO", "FC(F)(F)S"])[0] == 0
+    assert far(["CCO", "FC(F)(F)S"])[1] > 0.5

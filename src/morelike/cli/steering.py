@@ -50,3 +50,24 @@ def reward(  # noqa: PLR0913  # typer reads the options from the signature
     recipe = rewarding.recipe_of(Path(model), wish, data)
     folder = out or str(rewarding.default_folder(Path(model)))
     training.train(recipe, training.Wish(folder, None, fresh, False, judge, offline, as_json), RichAudience(quiet))
+
+
+@app.command()
+def optimise(
+    *,
+    model: ModelPath,
+    towards: Towards,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="ITEM", help="an item to begin with, by default draws", show_default=False)
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="how many")] = 8,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    out: Annotated[str | None, typer.Option("--out", metavar="PATH", help="as for sample", show_default=False)] = None,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Search a model's latent for items with a wanted property, and measure what comes out."""
+    from . import optimising
+    from .tasking import opened
+
+    optimising.optimise(opened(model, device), towards, start, n, seed, out, as_json)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core.abilities import Condition, Continues
-from ..core.contract import Batch, Generator, Learner, Optim, Player, Terms
+from ..core.contract import Batch, Generator, Learner, Optim, Player, Terms, Trainable
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Tokens, elements, live
@@ -59,14 +59,14 @@ class Rewarded(Generator):
         self.model, self.reward, self.constraint = model, reward, constraint
 
     @staticmethod
-    def takes(model: Any, ruled: bool) -> str | None:
+    def takes(model: Trainable, ruled: bool) -> str | None:
         """Why a model can't be tuned so, or None."""
+        if not all(isinstance(player, Player) for player in model.players()):
+            return "it learns by counting, without gradient"
         if ruled and not isinstance(model, Autoregressive):
             return "under the rules of its kind only transformer, lstm, gru and rnn are tuned"
         if not isinstance(model, Continues):
             return "it doesn't say how a sequence goes on"
-        if not all(isinstance(player, Player) for player in model.players()):
-            return "it learns by counting, without gradient"
         return None
 
     def players(self) -> list[Player | Learner]:

@@ -28,6 +28,7 @@ from . import (
     detecting,
     imputing,
     judging,
+    optimising,
     package,
     ranking,
     repairing,
@@ -347,6 +348,11 @@ class Model:
         if self.folder is None:
             raise BadInput("this model has no folder to go on from: train it with out=FOLDER")
         return reward(self.folder, towards, **how)
+
+    def optimise(self, towards: str | Sequence[str], start: Any = None, n: int = 8, seed: int = 0) -> optimising.Optimised:
+        """n raw items (`items`) with wanted properties, "logp=4", from moved latents: draws of the prior, or those around the item `start`.
+        `predicted` is what the model says of them, `measured` what they have. Raises Refused for a model that predicts none."""
+        return optimising.optimise(self.package, [towards] if isinstance(towards, str) else towards, start, n, seed)
 
     @property
     def precision(self) -> str:

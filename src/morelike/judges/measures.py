@@ -31,7 +31,9 @@ class Measure:
     function: Function
     """(N,) of N items."""
     unit: bool = False
-    """Whether it lies in 0..1 and more is better."""
+    """Whether it lies in 0..1, so that there is a best value."""
+    lower: bool = False
+    """Whether less is better."""
 
 
 def _length(items: Sequence[Raw]) -> Numbers:
@@ -46,7 +48,7 @@ def _letters(items: Sequence[Raw]) -> Numbers:
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "text": {"length": Measure(_length), "letters": Measure(_letters, unit=True)},
     "molecule": {
-        "qed": Measure(qed, unit=True), "logp": Measure(log_p), "sa": Measure(synthetic_accessibility), "weight": Measure(weight),
+        "qed": Measure(qed, unit=True), "logp": Measure(log_p), "sa": Measure(synthetic_accessibility), "mol_weight": Measure(weight),
         "length": Measure(_length),
     },
 }  # fmt: skip
@@ -60,14 +62,16 @@ class Wish:
     name: str
     function: Function
     value: float | None = None
-    """None: more is better."""
+    """None: more is better, or less where `lower`."""
     scale: float = 1.0
     """The measure's standard deviation over training items: so far away from the value the reward is 1/e."""
+    lower: bool = False
 
     def __call__(self, items: Sequence[Raw]) -> Numbers:
         """0 where an item has no such number, such as a broken one."""
         found = self.function(items)
-        worth = found if self.value is None else np.exp(-np.abs(found - self.value) / self.scale)
+        best = 1.0 - found if self.lower else found
+        worth = best if self.value is None else np.exp(-np.abs(found - self.value) / self.scale)
         return np.nan_to_num(worth, nan=0.0)
 
 
@@ -78,13 +82,8 @@ def measures(kind: str, domain: Domain | None, reference: Sequence[Raw]) -> dict
         if score.how == "mean":
             own = np.asarray(score.function(reference), np.float64)
             within = bool(((own >= 0) & (own <= 1) | np.isnan(own)).all())
-            found[score.name] = Measure(_turned(score.function) if score.rule.better == "lower" and within else score.function, within)
+            found[score.name] = Measure(score.function, within, score.rule.better == "lower")
     return {**found, **MEASURES.get(kind, {})}
-
-
-def _turned(function: Function) -> Function:
-    """1 less a share of which less is better."""
-    return lambda items: 1.0 - np.asarray(function(items), np.float64)
 
 
 def wish(text: str, kind: str, domain: Domain | None, reference: Sequence[Raw]) -> Wish:
@@ -103,7 +102,7 @@ def wish(text: str, kind: str, domain: Domain | None, reference: Sequence[Raw]) 
     if not equals:
         if not measure.unit:
             raise BadInput(f"{name} has no best value of its own: say which is wanted, {name}=NUMBER")
-        return Wish(name, measure.function)
+        return Wish(name, measure.function, lower=measure.lower)
     try:
         wanted = float(value)
     except ValueError:
