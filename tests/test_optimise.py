@@ -99,12 +99,12 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "chains.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["smiles", "mol_weight"])
-        for _ in range(400):
+        for _ in range(300):
             carbons = draw.randint(1, 9)
             end = draw.choice(["", "O", "N"])
             rows.writerow(["C" * carbons + end, 14.027 * carbons + 2.016 + {"": 0, "O": 15.999, "N": 15.015}[end]])
     morelike.train(
-        str(folder / "chains.csv"), "molecule-vae", condition=["mol_weight"], steps=150, size="xs", batch=64, out=folder / "model",
+        str(folder / "chains.csv"), "molecule-vae", condition=["mol_weight"], steps=100, size="xs", batch=48, out=folder / "model",
         judge=False, latent=4, free_bits=1.0, lr=0.01, dropout=0.0,
     )  # fmt: skip
     return folder / "model"

@@ -10,18 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Encodes, Predicts, Writes
+from ..core.abilities import Encodes, Predicts
 from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
-from ..core.spec import Array, Tokens, lift
+from ..core.spec import Array, lift
 from ..judges.measures import MEASURES
-from ..maths.decoding import Dials, decode
 from ..tasks.optimising import ascend, typical
 from .able import generator
 from .package import Package
 from .prepare import raw_of
 from .reading import item_of
-from .sampling import conditions_for, rules_of
+from .sampling import conditions_for, likeliest_under_rules
 
 _STRAY = 0.5
 """Deviation of the noise on the latent of an item to begin with, for all but the first."""
@@ -67,7 +66,6 @@ def optimise(package: Package, towards: Sequence[str], start: Any = None, n: int
     """
     model, codec = generator(package, "optimise"), package.codec
     assert isinstance(model, Predicts)
-    assert isinstance(model, Writes)
     assert isinstance(model, Encodes)
     if not model.targets:
         raise Refused(f"this {package.recipe.model} learnt no property to move towards: train it with --condition NAME, of numbers")
@@ -125,9 +123,7 @@ def _begun(package: Package, start: Any, condition: dict[str, Tensor], noise: No
 def _written(package: Package, z: Tensor, condition: dict[str, Tensor]) -> Any:
     """Raw items of latents, the likeliest id after each, under the rules of the kind where it has any."""
     model: Any = package.model
-    assert isinstance(model.spec, Tokens)
-    nothing = Noise(0, len(z)).to(z.device)
-    x = decode(model.writer(z), model.spec, condition, noise=nothing, dials=Dials(temperature=0), constraint=rules_of(package))
+    x = (likeliest_under_rules(package) or model.decode)(z, condition)
     return raw_of(package.codec, x.cpu().numpy())
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Continues, Predicts, Writes
+from ..core.abilities import Condition, Continues, Predicts, Writes
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
@@ -100,6 +100,20 @@ def obeying(package: Package) -> Drawing | None:
         return decode(writer, spec, condition, noise=noise, dials=own, constraint=rules)
 
     return by
+
+
+def likeliest_under_rules(package: Package) -> Callable[[Tensor, Condition], Tensor] | None:
+    """A function (latents (n,L), conditions) -> (n,T), the likeliest id after each that obeys the rules of its kind of data; None where
+    there are no rules, or where the model writes no sequence from a latent."""
+    model, rules = package.model, rules_of(package)
+    if rules is None or not isinstance(model, Writes):
+        return None
+
+    def likeliest(z: Tensor, condition: Condition) -> Tensor:
+        nothing = Noise(0, len(z)).to(z.device)
+        return decode(model.writer(z), rules.spec, condition, noise=nothing, dials=Dials(temperature=0), constraint=rules)
+
+    return likeliest
 
 
 def ruled(package: Package, dials: Mapping[str, Any]) -> tuple[Drawing | None, Mapping[str, Any]]:
