@@ -58,10 +58,8 @@ class TextVAESettings(Dials):
 
 @dataclass(frozen=True, slots=True)
 class PropertyVAESettings(TextVAESettings):
-    """As a sentence's, with a latent that holds more, and what a wrong property costs."""
+    """As a sentence's, and what a wrong property costs."""
 
-    latent: int = 56
-    free_bits: float = 0.5
     property_weight: float = 20.0
     """Nats that a property wrong by one standard deviation costs, times two; 0.5 is a Gaussian of that width."""
 
