@@ -34,7 +34,7 @@ def known_part(text: str, beginning: bool) -> list[str | int]:
     if "." in smiles:
         raise BadInput("the known part is in pieces (a dot stands between them); give one")
     chem.Kekulize(mol, clearAromaticFlags=True)
-    parts = chem.MolToSmiles(mol, rootedAtAtom=real[0]).split("*")
+    parts = re.split(r"\[\*\]|\*", chem.MolToSmiles(mol, rootedAtAtom=real[0]))
     found: list[str | int] = []
     for number, part in enumerate(parts):
         found += [GAP] if number else []
