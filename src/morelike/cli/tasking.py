@@ -10,7 +10,8 @@ from typing import Any
 
 from ..core import registry
 from ..core.errors import BadInput
-from ..house import between, heat_page, reading, texts, writing
+from ..data.world import World
+from ..house import between, completing, heat_page, reading, texts, writing
 from ..house.model import Model, load
 from ..maths.decoding import DIALS
 from . import heat, show
@@ -68,6 +69,10 @@ def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool,
     """Continues a text; the first of the texts appears as it is drawn."""
     model = opened(folder, words.device)
     wish, prompt = words.wish(model), words.read(audience)
+    if isinstance(model.codec, World):
+        none_of({"--length": length}, "is for texts")
+        complete(model, prompt, n, wish, True, as_json, audience)
+        return
     found = texts.extension(model.package, prompt, n, length, wish)
     said(audience, found.notes)
     if as_json:
@@ -86,6 +91,17 @@ def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool,
         print("".join(many))
 
 
+def complete(model: Model, text: str, n: int, wish: texts.Wish, beginning: bool, as_json: bool, audience: RichAudience) -> None:
+    """Draws what is missing of an item of a kind with rules of its own; prints the whole items."""
+    found = completing.complete(model.package, text.strip(), n, wish, beginning=beginning)
+    said(audience, found["notes"])
+    if as_json:
+        show.as_json({"text": text, **found})
+        return
+    for item in found["variants"]:
+        print(item)
+
+
 def none_of(options: Mapping[str, Any], why: str) -> None:
     """Raises BadInput for the first option that was given."""
     for name, value in options.items():
@@ -97,6 +113,10 @@ def restore(model: Model, words: Words, n: int, gap_length: int | None, as_json:
     """Fills the gaps of a text."""
     wish = words.wish(model)
     text = words.read(audience, needed=f"there is no text: give a sentence with a gap, {texts.GAP}, in it, or --file")
+    if isinstance(model.codec, World):
+        none_of({"--gap-length": gap_length}, "is for texts")
+        complete(model, text, n, wish, False, as_json, audience)
+        return
     found = texts.restore(model.package, text, n, gap_length, wish)
     said(audience, found["notes"])
     if as_json:

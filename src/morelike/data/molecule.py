@@ -15,8 +15,10 @@ from ..core.errors import BadInput
 from ..core.spec import Tokens
 from ..maths.constraint import Machine
 from ..maths.molecule_rules import MoleculeRules
+from ..maths.molecule_scaffold import GAP, ScaffoldRules
 from .molecule_draw import draw_molecules, write_molecules
 from .molecule_file import molecules_in
+from .molecule_known import known_part
 from .molecule_text import Form, canonical, chemistry, fault, from_selfies, kekule, known, split_selfies, split_smiles, to_selfies
 from .world import World
 
@@ -121,6 +123,15 @@ class MoleculeCodec(World):
             return None
         self._machine = self._machine or MoleculeRules(self.symbols)
         return self._machine
+
+    def completing(self, text: str, beginning: bool) -> Machine | None:
+        """Raises BadInput where the text is no part of a molecule, or holds symbols that are not known."""
+        if self.form != "kekule":
+            return None
+        part = known_part(text, beginning)
+        rules = self.machine()
+        assert isinstance(rules, MoleculeRules)
+        return ScaffoldRules(rules, [GAP if isinstance(one, int) else self.ids([one], text)[0] for one in part])
 
     def broken(self, item: str) -> str | None:
         return fault(item)

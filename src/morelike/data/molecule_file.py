@@ -112,10 +112,12 @@ def cleaned(file: str, found: Listed) -> Cleaned:
     notes = []
     for kind, places in why.items():
         shown = "; ".join(places[:_SHOWN]) + ("; ..." if len(places) > _SHOWN else "")
-        notes.append(f"{file}: {len(places):,} of {len(found.smiles):,} lines {kind} and were left out ({shown})")
+        many = "is" if len(places) == 1 else "are"
+        notes.append(f"{file}: of {len(found.smiles):,} lines {len(places):,} {many} {kind}, and left out ({shown})")
     if salts:
         shown = ", ".join(f"{line:,}" for line in salts[:_SHOWN]) + (", ..." if len(salts) > _SHOWN else "")
-        notes.append(f"{file}: {len(salts):,} lines are salts or mixtures, of which the largest part was kept (lines {shown})")
+        many = "1 is a salt or mixture" if len(salts) == 1 else f"{len(salts):,} are salts or mixtures"
+        notes.append(f"{file}: {many}, of which the largest part was kept (line {shown})")
     return Cleaned(items, rows, notes)
 
 
@@ -124,17 +126,17 @@ def _clean(smiles: str) -> tuple[str | None, str]:
     try:
         symbols = split_smiles(smiles)
     except BadInput as error:
-        return None, f"hold no molecule|{error}"
+        return None, f"no molecule|{error}"
     if len(symbols) > LONGEST:
-        return None, f"are longer than {LONGEST} symbols|{len(symbols):,}"
+        return None, f"longer than {LONGEST} symbols|{len(symbols):,}"
     item: str | None = smiles
     if known() and (item := canonical(smiles)) is None:
-        return None, f"hold no molecule|{smiles[:40]}: {fault(smiles)}"
+        return None, f"no molecule|{smiles[:40]}: {fault(smiles)}"
     assert item is not None
     if "." in item:
         item = largest_part(item)
     if (element := strange_element(split_smiles(item))) is not None:
-        return None, f"hold an element whose bonds aren't known here|{element}"
+        return None, f"of an element whose bonds aren't known here|{element}"
     return item, ""
 
 

@@ -35,6 +35,11 @@ class World(Codec):
         """The rules of its world over ids (T,), which whatever is drawn obeys; None where there are none, or where x is no sequence."""
         return None
 
+    def completing(self, text: str, beginning: bool) -> Machine | None:
+        """The rules of whole items that hold what a user knows of one: a text with gaps, or (`beginning`) what comes first. None where
+        this kind of data can't be completed so; raises BadInput where the text can't be read."""
+        return None
+
     def broken(self, item: Raw) -> str | None:
         """The first rule that an item breaks, in words; None where it keeps them all."""
         return None

@@ -52,12 +52,20 @@ class Molecules(Domain):
 
     def extractor(self) -> Extractor:
         """`raw-morgan64`: counts of atoms' surroundings up to two bonds (Rogers, Hahn 2010, J. Chem. Inf. Model. 50, 742) hashed to
-        1,024, as logarithms, on their 64 leading directions among training molecules."""
+        1,024, as logarithms, on their 64 leading directions among training molecules; what is no molecule lies far from all."""
         sample = list(self.reference)[:_FITTED]
-        fitted = self._surroundings(sample)
+        fitted = self._surroundings(sample)[0]
         mean = fitted.mean(0)
         directions = leading(fitted - mean, min(_DIRECTIONS, fitted.shape[1]))
-        return Extractor("raw-morgan64", lambda items: (self._surroundings(items) - mean) @ directions, cheap=True)
+        far = 10 * float(np.linalg.norm((fitted - mean) @ directions, axis=1).max())
+
+        def features(items: Any) -> NDArray[np.float32]:
+            rows, whole = self._surroundings(items)
+            found = np.asarray((rows - mean) @ directions, np.float32)
+            found[~whole] = far / found.shape[1] ** 0.5
+            return found
+
+        return Extractor("raw-morgan64", features)
 
     def scores(self) -> list[Score]:
         found = [
@@ -90,9 +98,8 @@ class Molecules(Domain):
         return np.array([self._mol(item) is not None for item in items], np.float64)
 
     def _unique(self, items: Sequence[Raw]) -> float:
-        """The share of different ones among the molecules."""
-        found = self._whole(items)
-        return len(set(found)) / len(found) if found else float("nan")
+        """How many different molecules there are, as a share of the items."""
+        return len(set(self._whole(items))) / len(items)
 
     @cached_property
     def _trained(self) -> frozenset[str]:
@@ -116,14 +123,17 @@ class Molecules(Domain):
         return self._each(items, new)
 
     def _histogram(self, name: str, items: Sequence[Raw]) -> Numbers:
+        """A bin more than `_BINS` has counts what is no molecule."""
         edges, place = _BINS[name], list(_BINS).index(name)
-        counts = np.zeros((len(items), len(edges) - 1))
+        counts = np.zeros((len(items), len(edges)))
         for row, item in enumerate(items):
-            if self._mol(item) is not None:
-                if item not in self._numbers:
-                    self._numbers[item] = numbers(self._mol(item))
-                at = int(np.searchsorted(edges, self._numbers[item][place], side="right")) - 1
-                counts[row, min(max(at, 0), len(edges) - 2)] = 1
+            if self._mol(item) is None:
+                counts[row, -1] = 1
+                continue
+            if item not in self._numbers:
+                self._numbers[item] = numbers(self._mol(item))
+            at = int(np.searchsorted(edges, self._numbers[item][place], side="right")) - 1
+            counts[row, min(max(at, 0), len(edges) - 2)] = 1
         return counts
 
     def _print(self, item: str) -> Any:
@@ -163,14 +173,14 @@ class Molecules(Domain):
         mean, spread = moments(np.array([self._chemnet_of[item] for item in found]))
         return frechet_distance(mean, spread, *self._chemnet_moments)
 
-    def _surroundings(self, items: Any) -> NDArray[np.float32]:
-        """(N,1024) logarithms of 1 + counts; zeros for what is no molecule."""
+    def _surroundings(self, items: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """((N,1024) logarithms of 1 + counts, (N,) whether it is a molecule)."""
         generator = _morgan()
-        rows = np.zeros((len(items), _BITS), np.float32)
+        rows, whole = np.zeros((len(items), _BITS), np.float32), np.zeros(len(items), np.bool_)
         for place, item in enumerate(items):
             if (mol := parsed(item)) is not None:
-                rows[place] = generator.GetCountFingerprintAsNumPy(mol)
-        return np.log1p(rows)
+                rows[place], whole[place] = generator.GetCountFingerprintAsNumPy(mol), True
+        return np.log1p(rows), whole
 
 
 def numbers(mol: Any) -> tuple[float, ...]:

@@ -30,7 +30,7 @@ ELEMENTS = frozenset(["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "As", 
 _ATOM = re.compile(r"\[\d*([A-Z][a-z]?)(@{0,2})(H\d?)?(\+\d?|-\d?|\++|-+)?(?::\d+)?\]")
 _ORGANIC = ("B", "C", "N", "O", "P", "S", "F", "Cl", "Br", "I")
 _BONDS = {"-": 1, "=": 2, "#": 3}
-_START, _ATOMS, _BACK, _OPEN = range(4)
+START, _ATOMS, _BACK, OPEN = range(4)
 _FAR = 1 << 30
 """Symbols to the end where there is none."""
 
@@ -76,7 +76,7 @@ def _valences(element: str, charged: int) -> tuple[int, ...]:
     return _PLAIN.get(name) or _COLUMNS[place]
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """The last atom of a branch (or of the main chain), and the rings that atoms of it opened. Masks have a bit a ring number."""
 
     left: int
@@ -91,15 +91,17 @@ class _Level(NamedTuple):
     """Rings that atoms before it opened: a mask an atom."""
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
+    """How far a molecule is written."""
+
     phase: int
     bond: int
     """Order of a bond that was written and waits for its atom; 0 = none."""
-    levels: tuple[_Level, ...]
+    levels: tuple[Level, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Symbol:
+class Symbol:
     """What a token does: an atom, a bond, a ring's number, or a bracket."""
 
     what: str
@@ -118,15 +120,17 @@ class MoleculeRules:
         if "C" not in tokens:
             raise BadInput("the rules of molecules need carbon (C) among the symbols")
         rings = {token: number for number, token in enumerate(token for token in tokens if token.lstrip("%").isdigit())}
-        self._symbols = [_symbol(token, rings) for token in tokens]
-        self._carbon = self._symbols[list(tokens).index("C")]
-        self._numbers: dict[_State, int] = {}
-        self._states: list[_State] = []
+        self.symbols = [_symbol(token, rings) for token in tokens]
+        """What each id does."""
+        self.carbon = self.symbols[list(tokens).index("C")]
+        self._numbers: dict[State, int] = {}
+        self.states: list[State] = []
+        """Those that came up, by number."""
         self._needs = np.full(1024, _FAR, np.int64)
         self._rows = np.full((1024, len(tokens) + 1), DEAD, np.int64)
         self._known = np.zeros(1024, np.bool_)
         self._ends = np.zeros(1024, np.bool_)
-        self._number(_State(_START, 0, ()))
+        self._number(State(START, 0, ()))
 
     def step(self, states: Ints) -> Ints:
         """(n,V) the states after every id, the stop's column last."""
@@ -149,29 +153,29 @@ class MoleculeRules:
         return f"no molecule fits into {length} symbols"
 
     def _work_out(self, number: int) -> None:
-        after: dict[_Symbol, int] = {}
-        for place, symbol in enumerate(self._symbols):
+        after: dict[Symbol, int] = {}
+        for place, symbol in enumerate(self.symbols):
             if symbol not in after:
-                state = _after(self._states[number], symbol)
+                state = _after(self.states[number], symbol)
                 after[symbol] = DEAD if state is None else self._number(state)
             row = after[symbol]
             self._rows[number, place] = row
         self._known[number] = True
 
-    def _number(self, state: _State) -> int:
+    def _number(self, state: State) -> int:
         """Its number; DEAD where nothing ends it."""
         found = self._numbers.get(state)
         if found is not None:
             return found
-        need = _need(state, self._carbon)
+        need = to_the_end(state, self.carbon)
         if need >= _FAR:
             self._numbers[state] = DEAD
             return DEAD
-        found = len(self._states)
+        found = len(self.states)
         if found == len(self._known):
             self._grow()
         self._numbers[state] = found
-        self._states.append(state)
+        self.states.append(state)
         self._needs[found], self._ends[found] = need, need == 0
         return found
 
@@ -182,62 +186,62 @@ class MoleculeRules:
         self._known, self._ends = (np.concatenate([one, np.zeros(size, np.bool_)]) for one in (self._known, self._ends))
 
 
-def _symbol(token: str, rings: dict[str, int]) -> _Symbol:
+def _symbol(token: str, rings: dict[str, int]) -> Symbol:
     if token in rings:
-        return _Symbol("ring", ring=1 << rings[token])
+        return Symbol("ring", ring=1 << rings[token])
     if token in ("(", ")"):
-        return _Symbol(token)
+        return Symbol(token)
     if token in _BONDS:
-        return _Symbol("bond", bond=_BONDS[token])
+        return Symbol("bond", bond=_BONDS[token])
     if token in ("/", "\\"):
-        return _Symbol("side", bond=1)
+        return Symbol("side", bond=1)
     own = atom(token)
-    return _Symbol("none") if own is None else _Symbol("atom", atom=own)
+    return Symbol("none") if own is None else Symbol("atom", atom=own)
 
 
-def _after(state: _State, symbol: _Symbol) -> _State | None:
+def _after(state: State, symbol: Symbol) -> State | None:
     """The state after a symbol; None where it can't stand here."""
     phase, bond, levels = state
     if symbol.what == "atom":
         return _with_atom(state, symbol.atom)
-    if phase == _START or (bond and symbol.what != "ring"):
+    if phase == START or (bond and symbol.what != "ring"):
         return None
     last = levels[-1]
     if symbol.what in ("bond", "side"):
         # a written direction is order 1 and may stand before a ring's number: a bond of order -1 says so
-        return _State(phase, -1 if symbol.what == "side" else symbol.bond, levels) if last.left >= symbol.bond else None
+        return State(phase, -1 if symbol.what == "side" else symbol.bond, levels) if last.left >= symbol.bond else None
     if symbol.what == "ring" and phase == _ATOMS and bond in (0, -1) and last.left:
         return _ring(levels, symbol.ring)
-    if symbol.what == "(" and phase != _OPEN and last.left:
-        return _State(_OPEN, 0, (*levels[:-1], last._replace(barred=0)))
-    if symbol.what == ")" and phase != _OPEN and len(levels) > 1 and not last.own and not last.rings and _good(last):
-        return _State(_BACK, 0, levels[:-1])
+    if symbol.what == "(" and phase != OPEN and last.left:
+        return State(OPEN, 0, (*levels[:-1], last._replace(barred=0)))
+    if symbol.what == ")" and phase != OPEN and len(levels) > 1 and not last.own and not last.rings and _good(last):
+        return State(_BACK, 0, levels[:-1])
     return None
 
 
-def _good(level: _Level) -> bool:
+def _good(level: Level) -> bool:
     return bool(level.good >> level.left & 1)
 
 
-def _with_atom(state: _State, new: Atom) -> _State | None:
+def _with_atom(state: State, new: Atom) -> State | None:
     phase, bond, levels = state
-    if phase == _START:
-        return _State(_ATOMS, 0, (_Level(new.bonds, new.spare, 0, 0, ()),))
+    if phase == START:
+        return State(_ATOMS, 0, (Level(new.bonds, new.spare, 0, 0, ()),))
     last, order = levels[-1], abs(bond) or 1
     if last.left < order or new.bonds < order:
         return None
     bound = last._replace(left=last.left - order, good=last.good & ((2 << (last.left - order)) - 1))
     left = new.bonds - order
-    fresh = _Level(left, new.spare & ((2 << left) - 1), 0, last.own, ())
-    if phase == _OPEN:
-        return _State(_ATOMS, 0, (*levels[:-1], bound, fresh)) if bound.good else None
+    fresh = Level(left, new.spare & ((2 << left) - 1), 0, last.own, ())
+    if phase == OPEN:
+        return State(_ATOMS, 0, (*levels[:-1], bound, fresh)) if bound.good else None
     if not _good(bound):
         return None
     rings = tuple(sorted((*last.rings, last.own))) if last.own else last.rings
-    return _State(_ATOMS, 0, (*levels[:-1], fresh._replace(rings=rings)))
+    return State(_ATOMS, 0, (*levels[:-1], fresh._replace(rings=rings)))
 
 
-def _ring(levels: tuple[_Level, ...], bit: int) -> _State | None:
+def _ring(levels: tuple[Level, ...], bit: int) -> State | None:
     """A ring's number after the last atom: closes the ring where it is open, opens it where not."""
     last = levels[-1]
     left = last.left - 1
@@ -253,17 +257,17 @@ def _ring(levels: tuple[_Level, ...], bit: int) -> _State | None:
         rings = tuple(sorted([*others, rest])) if rest and opener in level.rings else tuple(others)
         changed = level._replace(rings=rings, own=level.own & ~bit)
         if place < len(levels) - 1:
-            return _State(_ATOMS, 0, (*levels[:place], changed, *levels[place + 1 : -1], taken._replace(barred=last.barred | rest)))
+            return State(_ATOMS, 0, (*levels[:place], changed, *levels[place + 1 : -1], taken._replace(barred=last.barred | rest)))
         taken = taken._replace(rings=rings, barred=last.barred | rest)
-        return _State(_ATOMS, 0, (*levels[:-1], taken))
-    return _State(_ATOMS, 0, (*levels[:-1], taken._replace(own=last.own | bit)))
+        return State(_ATOMS, 0, (*levels[:-1], taken))
+    return State(_ATOMS, 0, (*levels[:-1], taken._replace(own=last.own | bit)))
 
 
-def _need(state: _State, carbon: _Symbol) -> int:
+def to_the_end(state: State, carbon: Symbol) -> int:
     """Symbols to the end by the plan; `_FAR` where it finds none."""
-    if state.phase in (_START, _OPEN) or state.bond:
+    if state.phase in (START, OPEN) or state.bond:
         after = _with_atom(state, carbon.atom)
-        return _FAR if after is None else min(_FAR, 1 + _need(after, carbon))
+        return _FAR if after is None else min(_FAR, 1 + to_the_end(after, carbon))
     total = len(state.levels) - 1
     carried: tuple[int, ...] = ()
     for level in state.levels[:-1]:
@@ -284,7 +288,7 @@ def _count(masks: tuple[int, ...]) -> int:
     return sum(map(int.bit_count, masks))
 
 
-def _grown(level: _Level, count: int, closed: int) -> int:
+def _grown(level: Level, count: int, closed: int) -> int:
     """Symbols that end a level whose last atom closed `closed` of `count` open rings: each other one on a carbon of its own."""
     left, rest = level.left - closed, count - closed
     fill = next((more for more in range(rest > 0, left + 1) if level.good >> (left - more) & 1), None)

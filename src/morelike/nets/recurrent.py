@@ -102,9 +102,10 @@ class CausalRecurrent(nn.Module):
         there = live(self.spec, ids)
         state = self.begin(condition, given, ids.shape[0], context)
         before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
-        h, _ = self._through(before, state)
+        longest = int(there.any(0).sum())  # a few long items set T, and no cell need run beyond the longest of this batch
+        h, _ = self._through(before[:, :longest], state)
         layout = Layout.of(there)
-        return self.head(self.norm(layout.pack(h))), layout.index
+        return self.head(self.norm(layout.pack(nn.functional.pad(h, (0, 0, 0, ids.shape[1] - longest))))), layout.index
 
     def begin(
         self, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], batch: int, context: Tensor | None = None
