@@ -18,6 +18,7 @@ from morelike.core.errors import BadInput, Refused, UnknownName
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, Tokens, class_label
 from morelike.families.textvae import PropertyVAE, TextVAE
+from morelike.house.latent_use import sentence
 from morelike.nets.build import build
 from morelike.tasks.optimising import ascend, typical
 
@@ -121,6 +122,22 @@ def test_optimised_molecules_are_nearer_to_the_wanted_weight(chains: Path) -> No
     assert np.nanmean(light.measured["mol_weight"]) < np.nanmean(found.measured["mol_weight"])
     assert [row["item"] for row in model.optimise("mol_weight=110", n=12).rows()] == [row["item"] for row in found.rows()]
     assert len(model.interpolate("CC", "CCCCCCO", n=3)) == 3
+
+
+def test_what_the_latent_carries_is_in_the_card(chains: Path) -> None:
+    told = morelike.info(chains)["latent"]
+    assert told["nats"] > 1.0
+    assert told["active"] > 0
+    assert "next to nothing" not in sentence(told)
+    assert "next to nothing" in sentence({"nats": 0.02, "active": 0.0})
+
+
+def test_the_divergence_of_the_prior_itself_is_zero() -> None:
+    model, own = make(), batch()
+    model._posterior = lambda *_: (torch.zeros(5, 4), torch.zeros(5, 4))
+    assert torch.equal(model.divergence(own.data, own.condition), torch.zeros(5))
+    model._posterior = lambda *_: (torch.ones(5, 4), torch.zeros(5, 4))
+    assert torch.allclose(model.divergence(own.data, own.condition), torch.full((5,), 2.0))
 
 
 def test_what_is_predicted_can_not_be_told(chains: Path) -> None:

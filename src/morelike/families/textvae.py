@@ -68,7 +68,7 @@ class PropertyVAESettings(TextVAESettings):
         check_ranges(self, property_weight=(0, 1e6))
 
 
-class _SequenceVAE(Generator, Density, Writes, Encodes):
+class SequenceVAE(Generator, Density, Writes, Encodes):
     """Bowman et al. 2016, arXiv:1511.06349: z is shown to the decoder at every place.
 
     The decoder knows one id beyond the vocabulary, which stands for a hidden one and is never written.
@@ -162,6 +162,10 @@ class _SequenceVAE(Generator, Density, Writes, Encodes):
             mean, _ = self._posterior(few.data, few.condition, few.given)
         self.moments.lerp_(_moments(mean), _MEMORY)
 
+    def divergence(self, x: Tensor, condition: Condition = None) -> Tensor:
+        """(B,) nats of KL(q(z|x) || p(z)): what the latents of x (B,T) carry."""
+        return unit_gaussian_divergence(*self._posterior(x, *all_given(condition))).sum(1)
+
     @torch.no_grad()
     def active_units(self, x: Tensor, condition: Condition = None) -> float:
         """Share of latent dimensions whose posterior mean varies over x (B,T) by more than 0.01 (Burda et al. 2015, section 5)."""
@@ -195,13 +199,13 @@ class _SequenceVAE(Generator, Density, Writes, Encodes):
         return importance_bound(*posterior, noise, self.settings.draws, lambda z: -self._nats(x, z, condition, given).sum(1))
 
 
-class TextVAE(_SequenceVAE):
+class TextVAE(SequenceVAE):
     """Its conditions are told to encoder and decoder."""
 
     Settings = TextVAESettings
 
 
-class PropertyVAE(_SequenceVAE, Predicts):
+class PropertyVAE(SequenceVAE, Predicts):
     """Gómez-Bombarelli et al. 2018, arXiv:1610.02415: numbers are predicted from the latent by a small net that learns with it, so that
     latents are ordered by them and can be moved towards a wanted one. Classes are told as they are to `TextVAE`.
 
@@ -236,7 +240,7 @@ class PropertyVAE(_SequenceVAE, Predicts):
 class _Writer(Continues):
     """The decoder with its latents z (B,L) in hand."""
 
-    def __init__(self, model: _SequenceVAE, z: Tensor) -> None:
+    def __init__(self, model: SequenceVAE, z: Tensor) -> None:
         self.model, self.z = model, z
 
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:

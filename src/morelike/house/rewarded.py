@@ -53,7 +53,7 @@ class Rewarding:
             free = " (with rules=false others too)" if machine is not None else ""
             raise Refused(f"{name} can't be tuned towards a reward: {why}{free}")
         rows = np.arange(min(_REFERENCE, len(data.train))) * len(data.train) // min(_REFERENCE, len(data.train))
-        self.reference = raw_of(codec, np.asarray(data.train.x[rows]))
+        self.reference = data.raw(data.train, rows)
         domain = judging.domain_of(codec, self.reference)
         self.wishes = [wish(text, codec.kind, domain, list(self.reference)) for text in reward.towards]
 

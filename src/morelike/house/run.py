@@ -28,6 +28,7 @@ from .audience import Audience
 from .build import build, device_of, resolved
 from .choosing import Short, choice_of, choose, minutes_of
 from .features import judges_net
+from .latent_use import latent_use, sentence
 from .lock import locked
 from .model import Model
 from .prepare import Feed, Prepared, prepare
@@ -368,6 +369,9 @@ class _Run:
 
     def _save(self, saved: package.Package, plan: Plan, trainer: Trainer) -> Model:
         progress = trainer.progress
+        latent = latent_use(saved.model, self.data)
+        if latent:
+            self.audience.say(sentence(latent))
         saved.card = {
             "data": {"name": self.data.source.name, "fingerprint": self.data.split.fingerprint, "items": len(self.data.source.items)},
             "histograms": self.data.histograms,
@@ -381,6 +385,7 @@ class _Run:
             "licence": "the data's own licence holds for what is made from it",
             "tolerance": tolerance(saved.model),
             **choice_of(self.training),
+            **({"latent": latent} if latent else {}),
             **(self.start.card(saved.model, saved.recipe, self.folder) if self.start is not None else {}),
             **(self.teacher.card() if self.teacher is not None else {}),
             **({"reward": self.rewarding.told(saved.model)} if self.rewarding is not None else {}),
