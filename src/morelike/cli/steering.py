@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,8 +39,6 @@ def reward(  # noqa: PLR0913  # typer reads the options from the signature
     offline: Offline = False,
 ) -> None:
     """Tune a saved sequence model towards a score, held near to what it was, and say what was lost by it."""
-    from pathlib import Path
-
     from ..house import rewarding
     from . import training
     from .audience import RichAudience
