@@ -136,7 +136,7 @@ def test_another_recipe_is_named_and_more_needs_no_steps(tmp_path: Path) -> None
     texts = [f"the {word} is {other} {n}" for n in range(9) for word in ("sun", "moon") for other in ("warm", "cold", "old")]
     out = tmp_path / "run"
     morelike.train(texts, model="gru", size="xs", out=out, judge=False, **{"train.steps": 4})
-    with pytest.raises(BadInput, match=r"holds a run with another recipe \(another seed\)"):
+    with pytest.raises(BadInput, match=r"holds a run with another recipe \(what differs: seed\)"):
         morelike.train(texts, model="gru", size="xs", out=out, judge=False, seed=1, **{"train.steps": 4})
     recipe = Recipe(model="gru", size="xs")
     model, _ = run.train(recipe, out, Silent(), data=texts, more=0.001)

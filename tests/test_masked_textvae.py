@@ -263,7 +263,7 @@ def test_masked_refuses_what_it_cannot_use(filler: Masked) -> None:
         filler.log_prob(x)
     with pytest.raises(UnknownName, match="did you mean 'random'"):
         filler.sample(noise=Noise(0, 2), order="randm")
-    with pytest.raises(BadInput, match="steps must be at least 0"):
+    with pytest.raises(BadInput, match="steps must be from 0 to"):
         filler.sample(noise=Noise(0, 2), steps=-1)
     assert Masked.refuses(Array((3,)), {}) is not None
     assert Masked.refuses(Tokens((1,), 4), {}) is not None

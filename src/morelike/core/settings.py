@@ -11,16 +11,21 @@ from .errors import BadInput, UnknownName
 
 
 def build_settings(family: type, values: Mapping[str, Any], what: str = "setting") -> Any:
-    """A family's Settings from JSON values, called `what` in errors. Raises UnknownName for unknown keys and BadInput for values of
+    """A family's Settings from JSON values, called `what` in errors. Raises as `settings_of`."""
+    return settings_of(family.Settings, values, what)  # type: ignore[attr-defined]
+
+
+def settings_of(settings: type, values: Mapping[str, Any], what: str) -> Any:
+    """A dataclass of settings from JSON values, called `what` in errors. Raises UnknownName for unknown keys and BadInput for values of
     another type."""
-    known = {f.name: f for f in fields(family.Settings)}  # type: ignore[attr-defined]
-    default = family.Settings()  # type: ignore[attr-defined]
+    known = {f.name: f for f in fields(settings)}
+    default = settings()
     found = {}
     for key, value in values.items():
         if key not in known:
             raise UnknownName(what, key, known)
         found[key] = _typed(f"{what} {key!r}", value, getattr(default, key))
-    return family.Settings(**found)  # type: ignore[attr-defined]
+    return settings(**found)
 
 
 def check_ranges(settings: object, /, **ranges: tuple[float, float]) -> None:

@@ -58,7 +58,7 @@ class MaskedSettings:
     def __post_init__(self) -> None:
         if self.order not in _ORDERS:
             raise UnknownName("order", self.order, _ORDERS)
-        check_ranges(self, steps=(0, math.inf), temperature=(0, math.inf), draws=(1, math.inf), dropout=(0, 0.99))
+        check_ranges(self, steps=(0, 1 << 16), temperature=(0, math.inf), draws=(1, 1 << 16), dropout=(0, 0.99))
 
 
 class Masked(Generator, Density, Infills):

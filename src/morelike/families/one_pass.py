@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ def in_blocks(spec: Spec, conditions: Conditions) -> dict[str, int]:
 class OnePass(Generator, Prior):
     """A net "generator" from a latent to x. Where x is quantised, a hyperbolic tangent keeps it in [-1, 1]."""
 
-    reach: ClassVar[float] = 3.0
+    reach: float = 3.0
     """The latent reaches the generator so many times larger than the label's first embedding. At 1 the generator learnt one picture a
     class and stayed there (digits, 25 s: recall 0.28 against 0.65)."""
 

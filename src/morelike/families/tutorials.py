@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from ..core.contract import Net
 from ..core.spec import Array, Conditions, Spec
@@ -15,6 +14,7 @@ class TutorialSettings(GANSettings):
     """Of `gan`, with the layers of both nets. Raises BadInput for a number out of its range."""
 
     latent: int = 100
+    reach: float = 1.0
     r1: float = 0.0
     lr: float = 1e-4
     critic_lr: float = 1e-4
@@ -32,7 +32,6 @@ class Tutorial(GAN):
 
     Settings = TutorialSettings
     settings: TutorialSettings
-    reach: ClassVar[float] = 1.0
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:

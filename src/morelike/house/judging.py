@@ -223,7 +223,9 @@ def smallest(data: Prepared) -> dict[str, int]:
     """Score -> the least number of held-out items that it takes, as `judge` will ask for it."""
     count, kind = elements(data.codec.spec), data.codec.kind
     name, dimensions = "raw", count
-    if (domain := domain_of(data.codec, data.raw(data.train, slice(0, 64)))) is not None:
+    if registry.kind(kind).world:
+        domain = domain_of(data.codec, data.raw(data.train, slice(0, 64)))
+        assert domain is not None
         return {score.name: score.rule.smallest for score in domain.scores()} | {name: rule.smallest for name, rule in copy_rules().items()}
     if kind == "table":
         return {name: rule.smallest for name, rule in (copy_rules() | all_rules()).items()}

@@ -118,7 +118,7 @@ def _same_request(recipe: Recipe, folder: Path) -> bool:
         found = ("fingerprint", "start_weights", "teacher_weights")
         other = ", ".join(key for key in theirs if theirs[key] != ours[key] and key not in found)
         hint = "choose another folder with --out, or start over with --fresh"
-        raise BadInput(f"{folder} holds a run with another recipe (another {other}); {hint}")
+        raise BadInput(f"{folder} holds a run with another recipe (what differs: {other}); {hint}")
     return True
 
 

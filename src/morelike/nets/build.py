@@ -11,6 +11,7 @@ from torch import nn
 
 from ..core.contract import Net
 from ..core.errors import BadInput, UnknownName
+from ..core.settings import check_ranges, settings_of
 from ..core.spec import Array, Conditions, Row, Spec, Tokens, spatial
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
 from .dit import DiT, DiTSettings
@@ -44,6 +45,11 @@ _SETTINGS: dict[str, type] = {
 }  # fmt: skip
 
 
+_LEAST: dict[str, float] = {"width": 1, "head": 1}
+_LARGEST: dict[str, float] = {"width": 1 << 16, "dropout": 0.99, "patch": 256}
+"""Numbers of a net's settings; the others are 0 to 4,096."""
+
+
 def build(net: Net, conditions: Conditions, size: str = "s", overrides: Mapping[str, Any] | None = None) -> nn.Module:
     """The module for a wish. `overrides`: `kind` ("mlp", "conv", "grid", "unet", "transformer", "recurrent", "fields", "pixel", ...) and
     that kind's settings, over the family's and the size's own.
@@ -70,13 +76,11 @@ def _settings(net: Net, size: str, overrides: Mapping[str, Any]) -> tuple[str, A
     kind = wish.pop("kind", None) or _default_kind(net)
     if kind not in _SETTINGS:
         raise UnknownName("kind of net", kind, _SETTINGS)
-    known = {f.name for f in fields(_SETTINGS[kind])}
-    for key in wish:
-        if key not in known:
-            raise UnknownName(f"setting of a {kind} net", key, known)
     sized = {"width": _WIDTHS[kind][SIZES.index(size)]} if kind in _WIDTHS else {}
-    values = {**sized, **wish}
-    return kind, _SETTINGS[kind](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    found = settings_of(_SETTINGS[kind], {**sized, **wish}, f"setting of a {kind} net")
+    plain = [f.name for f in fields(found) if type(getattr(found, f.name)) in (int, float)]
+    check_ranges(found, **{name: (_LEAST.get(name, 0), _LARGEST.get(name, 4096)) for name in plain})
+    return kind, found
 
 
 def _rank(net: Net) -> int:
