@@ -17,7 +17,7 @@ from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.settings import build_settings
-from ..core.spec import Row, Tokens, lift, lift_all, sequential
+from ..core.spec import Row, Spec, Tokens, elements, lift, lift_all, sequential
 from ..data.caption import CaptionCodec
 from ..data.table_read import as_typed
 from ..data.world import World
@@ -34,6 +34,9 @@ CHUNK, CHUNK_OF_IDS, CHUNK_OF_ROWS = 128, 32, 4096
 _GROWS, _TIMES, _IDS = 4, 16, 1 << 23
 """Where rows are cheaper together, a chunk is at most a quarter of what was drawn before, for the last one is filled up; it has at most 16
 times as many rows as the first, and in any field so many rows times ids."""
+
+_SEQUENCES, _PLACES = 256, 1 << 15
+"""Most sequences drawn at once, and most ids that they have together: what a net remembers of each takes memory."""
 
 
 Drawing = Callable[[Mapping[str, Tensor], Noise, Mapping[str, Any]], Tensor]
@@ -62,8 +65,10 @@ def draw(
     # one place for all: small parts kept between chunks hold on to the memory of what was freed around them
     x = torch.empty(n, *model.spec.shape, dtype=torch.int64 if ids else torch.float32)
     done = 0
+    most = chunk or (_most_sequences(model.spec) if sequential(model.spec) else 0)
     chunk = chunk or (CHUNK_OF_IDS if ids else _chunk_of_rows(model.spec) if isinstance(model.spec, Row) else CHUNK)
-    most = _most_rows(model.spec, chunk) if model.cheaper_together and isinstance(model.spec, Row) and not condition else chunk
+    if model.cheaper_together and isinstance(model.spec, Row) and not condition:
+        most = _most_rows(model.spec, chunk)
     autocast = torch.autocast(model.device.type, torch.bfloat16) if precision == "bf16" and not ids else contextlib.nullcontext()
     # not in inference mode: there, autocast turns the weights into short numbers anew at every use
     with torch.no_grad(), autocast:
@@ -130,6 +135,11 @@ def ruled(package: Package, dials: Mapping[str, Any]) -> tuple[Drawing | None, M
 def _chunk_of_rows(spec: Row) -> int:
     """Fewer where a row has more than 64 fields: some models draw them one after another."""
     return int(max(128, min(CHUNK_OF_ROWS, (64 * CHUNK_OF_ROWS) // max(1, len(spec.fields)))))
+
+
+def _most_sequences(spec: Spec) -> int:
+    """More at once where sequences are short: a step of a net costs little more for 256 rows than for 32."""
+    return min(_SEQUENCES, _PLACES // elements(spec))
 
 
 def _most_rows(spec: Row, chunk: int) -> int:
