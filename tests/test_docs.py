@@ -40,6 +40,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md",
          "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md",
          "docs/molecules.md",
          "docs/pictures-as-conditions.md", "docs/restore.md", "docs/tables.md", "docs/text.md", "docs/translation.md",
+         "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md",
          "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
@@ -79,6 +80,9 @@ def _my_texts(folder: Path) -> None:
     (folder / "my-sources.txt").write_text("the sun\nthe moon\n", encoding="utf-8")
     pairs = [(text, text.upper()) for text in dict.fromkeys(sentence() for _ in range(80))]
     (folder / "my-pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
+    chains = [("C" * (1 + row % 9) + "NO"[row % 2], row % 9 / 3 - 1, 0.4 + row % 5 / 20) for row in range(60)]
+    molecules = "".join(f"{smiles},{logp:.3f},{qed:.3f}\n" for smiles, logp, qed in chains)
+    (folder / "my-molecules.csv").write_text("smiles,logp,qed\n" + molecules, encoding="utf-8")
     ages, cities = rng.integers(18, 90, 120), rng.choice(["Bern", "Basel", "Zug"], 120)
     table = "".join(f"{age},{city},{age * 7.5 + 100:.1f}\n" for age, city in zip(ages, cities, strict=True))
     (folder / "my-table.csv").write_text("age,city,rent\n" + table, encoding="utf-8")
@@ -191,6 +195,8 @@ def check(line: str, morelike_cli: Runner) -> None:
 
 @pytest.mark.parametrize("page", [page for page in written() if blocks(page, "sh")])
 def test_commands_run(page: str, morelike_cli: Runner, reader: Path) -> None:
+    if any("my-molecules" in line for line in commands(page)):
+        pytest.importorskip("rdkit", reason="the extra `molecules` is not installed")
     for line in commands(page):
         check(line, morelike_cli)
 

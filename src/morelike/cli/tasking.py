@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core import registry
 from ..core.errors import BadInput
 from ..data.world import World
 from ..house import between, completing, heat_page, reading, texts, writing
@@ -235,7 +236,8 @@ def interpolate(folder: str, ends: Ends, n: int, out: str | None, as_json: bool,
             model.codec.draw(items, place.path, n)
         else:
             writing.write(place, items, model.codec, {}, {})
-    plain = list(items) if kind == "text" else [[float(value) for value in row] for row in items] if kind == "vector" else []
+    texts_are = kind == "text" or registry.kind(kind).world
+    plain = [str(item) for item in items] if texts_are else [[float(value) for value in row] for row in items] if kind == "vector" else []
     if as_json:
         show.as_json({"items": plain, "path": None if place is None else str(place.path), "notes": notes})
     elif place is not None:

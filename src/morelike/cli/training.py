@@ -17,6 +17,7 @@ from ..house.lock import start_over
 from ..house.model import Model, load
 from ..house.prepare import default_folder
 from ..house.recipe import Recipe
+from ..house.rewarded import sentences
 from ..house.start import start_of
 from ..house.teacher import teacher_of
 from ..house.verbs import recipe_from
@@ -87,10 +88,12 @@ def train(recipe: Recipe, wish: Wish, audience: RichAudience) -> None:
     else:
         model, data = run.train(recipe, folder, audience, more=wish.more, track=wish.track, offline=wish.offline)
         found = model.judge_prepared(data, audience) if wish.judge else _from_card(model)
+    rewarded = model.card.get("reward")
     if wish.as_json:
-        show.as_json(found)
+        show.as_json(found if rewarded is None else {**found, "reward": rewarded})
         return
     show.scored(found)
+    show.say(*([] if rewarded is None else sentences(rewarded)))
     show.say(f"model: {folder}", f"more like it: morelike sample {shlex.quote(str(folder))} -n 16")
 
 

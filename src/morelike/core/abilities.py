@@ -45,6 +45,17 @@ class Prior(Decodes):
         """(noise.size, *latent.shape)."""
 
 
+class Predicts(Decodes):
+    """Says numbers of x by its latent alone: conditions that it was not told."""
+
+    targets: tuple[str, ...]
+    """Their names; none where it learnt without."""
+
+    @abstractmethod
+    def predict(self, z: Tensor) -> dict[str, Tensor]:
+        """Target -> (B,1) in its condition's coding, with the latent's gradient; z is (B, *latent.shape)."""
+
+
 class Encodes(Decodes):
     """Finds the latent of x."""
 
@@ -82,6 +93,14 @@ class Continues(ABC):
     @abstractmethod
     def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
         """(B,T) nats of each id given those before it, 0 past the stop; its sum over T is minus `log_prob`. T is at most the Spec's."""
+
+
+class Writes(Prior):
+    """Writes a sequence id by id from a latent."""
+
+    @abstractmethod
+    def writer(self, z: Tensor) -> Continues:
+        """How sequences go on whose latents z (B, *latent.shape) are."""
 
 
 class Adapts(ABC):
@@ -203,8 +222,10 @@ ABILITIES: dict[str, type] = {
     "decodes": Decodes,
     "prior": Prior,
     "encodes": Encodes,
+    "predicts": Predicts,
     "denoises": Denoises,
     "continues": Continues,
+    "writes": Writes,
     "adapts": Adapts,
     "streams": Streams,
     "infills": Infills,

@@ -212,6 +212,8 @@ _FAMILIES = [
          specs=("tokens",), train={"batch": 8}),
     Line("text-vae", "morelike.families.textvae:TextVAE", "a latent for every sentence: to interpolate, to find neighbours",
          "Bowman et al. 2016, arXiv:1511.06349; Kingma et al. 2016, arXiv:1606.04934", specs=("tokens",), train={"batch": 32}),
+    Line("molecule-vae", "morelike.families.textvae:PropertyVAE", "a latent for every molecule that also says its properties: to optimise",
+         "Gómez-Bombarelli et al. 2018, arXiv:1610.02415; Kingma, Welling 2013, arXiv:1312.6114", specs=("tokens",), train={"batch": 64}),
     Line("seqgan", "morelike.families.seqgan:SeqGAN", "sequences by policy gradient from a discriminator, after maximum likelihood",
          "Yu et al. 2017, arXiv:1609.05473", specs=("tokens",), train={"batch": 64}),
     Line("rgan", "morelike.families.rgan:RGAN", "sequences by a recurrent Wasserstein GAN on relaxed ids; a latent for every sequence",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Continues, Density, Encodes, Prior
+from ..core.abilities import Condition, Continues, Density, Encodes, Predicts, Writes
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.noise import Noise
 from ..core.settings import check_ranges
@@ -56,13 +56,24 @@ class TextVAESettings(Dials):
         check_ranges(self, latent=(1, 4096), free_bits=(0, 100), word_dropout=(0, 1), warmup=(0, 1), draws=(1, 10_000), dropout=(0, 0.99))
 
 
-class TextVAE(Generator, Density, Prior, Encodes):
+@dataclass(frozen=True, slots=True)
+class PropertyVAESettings(TextVAESettings):
+    """As a sentence's, and what a wrong property costs."""
+
+    property_weight: float = 20.0
+    """Nats that a property wrong by one standard deviation costs, times two; 0.5 is a Gaussian of that width."""
+
+    def __post_init__(self) -> None:
+        TextVAESettings.__post_init__(self)
+        check_ranges(self, property_weight=(0, 1e6))
+
+
+class SequenceVAE(Generator, Density, Writes, Encodes):
     """Bowman et al. 2016, arXiv:1511.06349: z is shown to the decoder at every place.
 
     The decoder knows one id beyond the vocabulary, which stands for a hidden one and is never written.
     """
 
-    Settings = TextVAESettings
     settings: TextVAESettings
     spec: Tokens
     dials = DIALS
@@ -83,10 +94,22 @@ class TextVAE(Generator, Density, Prior, Encodes):
     def wants(cls, spec: Spec, conditions: Conditions, settings: TextVAESettings) -> dict[str, Net]:
         assert isinstance(spec, Tokens)
         z, written = Array((settings.latent,)), Tokens(spec.shape, spec.vocab + 1, spec.stop)
-        return {
-            "encoder": Net("encoder", spec, Array((2 * settings.latent,)), {"depth": 2, "dropout": settings.dropout}),
-            "decoder": Net("causal", z, written, {"kind": "recurrent", "cell": "gru", "depth": 1, "dropout": settings.dropout}),
+        targets = cls.targets_of(conditions)
+        # what is predicted is not told
+        told: dict[str, Any] = {"told": not targets}
+        told["also"] = {name: own for name, own in conditions.items() if targets and name not in targets}
+        recurrent = {"kind": "recurrent", "cell": "gru", "depth": 1, "dropout": settings.dropout}
+        nets = {
+            "encoder": Net("encoder", spec, Array((2 * settings.latent,)), {"depth": 2, "dropout": settings.dropout}, **told),
+            "decoder": Net("causal", z, written, recurrent, **told),
         }
+        head = Net("encoder", z, Array((len(targets),)), {"kind": "mlp", "width": 128, "depth": 2}, told=False)
+        return {**nets, "head": head} if targets else nets
+
+    @classmethod
+    def targets_of(cls, conditions: Conditions) -> tuple[str, ...]:
+        """The conditions that are predicted from the latent."""
+        return ()
 
     def players(self) -> list[Player | Learner]:
         optim = Optim("adamw", lr=self.settings.lr, betas=(0.9, 0.99), weight_decay=0.01)
@@ -125,7 +148,12 @@ class TextVAE(Generator, Density, Prior, Encodes):
         weight = min(1.0, batch.progress / self.settings.warmup) if self.settings.warmup else 1.0
         loss = (reconstruction + weight * paid) / elements(self.spec)
         active = _active(self.moments).expand(batch.size)
-        return {"loss": loss, "reconstruction": reconstruction.detach(), "kl": each.sum(1).detach(), "active": active}
+        terms = {"loss": loss, "reconstruction": reconstruction.detach(), "kl": each.sum(1).detach(), "active": active}
+        return {**terms, **self._judged(z, batch, terms)}
+
+    def _judged(self, z: Tensor, batch: Batch, terms: Terms) -> Terms:
+        """What the latents cost beyond the bound: terms that take the place of those there are."""
+        return {}
 
     def _watch(self, batch: Batch) -> None:
         """Updates the moments of the posterior means by some of the batch."""
@@ -133,6 +161,10 @@ class TextVAE(Generator, Density, Prior, Encodes):
         with evaluating(self.nets["encoder"]):
             mean, _ = self._posterior(few.data, few.condition, few.given)
         self.moments.lerp_(_moments(mean), _MEMORY)
+
+    def divergence(self, x: Tensor, condition: Condition = None) -> Tensor:
+        """(B,) nats of KL(q(z|x) || p(z)): what the latents of x (B,T) carry."""
+        return unit_gaussian_divergence(*self._posterior(x, *all_given(condition))).sum(1)
 
     @torch.no_grad()
     def active_units(self, x: Tensor, condition: Condition = None) -> float:
@@ -142,6 +174,10 @@ class TextVAE(Generator, Density, Prior, Encodes):
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Dials: those of `maths.decoding.Dials`."""
         return decode(_Writer(self, self.prior(noise)), self.spec, condition, noise=noise, dials=dialled(self.settings, dials))
+
+    def writer(self, z: Tensor) -> Continues:
+        """The decoder with its latents z (B,L) in hand."""
+        return _Writer(self, z)
 
     def prior(self, noise: Noise) -> Tensor:
         """(noise.size, L), unit Gaussian."""
@@ -163,10 +199,48 @@ class TextVAE(Generator, Density, Prior, Encodes):
         return importance_bound(*posterior, noise, self.settings.draws, lambda z: -self._nats(x, z, condition, given).sum(1))
 
 
+class TextVAE(SequenceVAE):
+    """Its conditions are told to encoder and decoder."""
+
+    Settings = TextVAESettings
+
+
+class PropertyVAE(SequenceVAE, Predicts):
+    """Gómez-Bombarelli et al. 2018, arXiv:1610.02415: numbers are predicted from the latent by a small net that learns with it, so that
+    latents are ordered by them and can be moved towards a wanted one. Classes are told as they are to `TextVAE`.
+
+    Departures: free bits and hidden ids keep the latent in use in place of their slow divergence alone.
+    """
+
+    Settings = PropertyVAESettings
+    settings: PropertyVAESettings
+
+    def __init__(self, spec: Spec, conditions: Conditions, nets: Any = None, parts: Any = None, settings: Any = None) -> None:
+        super().__init__(spec, conditions, nets, parts, settings)
+        self.targets = self.targets_of(conditions)
+
+    @classmethod
+    def targets_of(cls, conditions: Conditions) -> tuple[str, ...]:
+        return tuple(name for name, own in conditions.items() if own == Array((1,)))
+
+    def predict(self, z: Tensor) -> dict[str, Tensor]:
+        found: Tensor = self.nets["head"](z, {}, {}).float() if self.targets else z[:, :0]
+        return {name: found[:, place : place + 1] for place, name in enumerate(self.targets)}
+
+    def _judged(self, z: Tensor, batch: Batch, terms: Terms) -> Terms:
+        """Half the squared deviations of the given targets, in standard deviations."""
+        loss, found = terms["loss"], {}
+        for name, value in self.predict(z).items():
+            squared = (value - batch.condition[name]).square().sum(1) * batch.given[name]
+            loss = loss + 0.5 * self.settings.property_weight * squared / elements(self.spec)
+            found[f"squared {name}"] = squared.detach()
+        return {"loss": loss, **found}
+
+
 class _Writer(Continues):
     """The decoder with its latents z (B,L) in hand."""
 
-    def __init__(self, model: TextVAE, z: Tensor) -> None:
+    def __init__(self, model: SequenceVAE, z: Tensor) -> None:
         self.model, self.z = model, z
 
     def next(self, ids: Tensor, condition: Condition = None, state: Any = None) -> tuple[Tensor, Any]:

@@ -22,6 +22,7 @@ NEEDS = {
     "interpolate": (("encodes",), ("prior",)),
     "vary": (("denoises",), ("encodes", "prior")),
     "translate pictures to another class": (("encodes",),),
+    "optimise": (("encodes", "predicts", "writes"),),
     "show what its latent numbers do": (("encodes",), ("prior",)),
     "score": (("density",),),
     "classify": (("density",),),

@@ -18,7 +18,7 @@ from ..tasks.traversing import traverse
 from .able import generator
 from .package import Package
 from .reading import item_of
-from .sampling import conditions_for
+from .sampling import conditions_for, likeliest_under_rules
 from .texts import drawn_conditions, strange
 
 _USUAL = 256
@@ -35,7 +35,7 @@ def interpolate(package: Package, ends: tuple[Any, Any], n: int, where: Mapping[
         rows = [_example(package, end) for end in ends]
         if isinstance(codec, TextCodec):
             notes += strange(codec, "".join(ends))
-        x = between(model, torch.cat(rows).to(model.device), n, condition)
+        x = between(model, torch.cat(rows).to(model.device), n, condition, likeliest_under_rules(package))
     else:
         assert isinstance(model, Prior)
         x = between_seeds(model, (_seed(ends[0], package), _seed(ends[1], package)), n, condition)

@@ -28,6 +28,7 @@ from . import (
     detecting,
     imputing,
     judging,
+    optimising,
     package,
     ranking,
     repairing,
@@ -338,6 +339,20 @@ class Model:
         have another mean, "age=+5"; a report): all else follows the model. As `morelike simulate --json` prints it."""
         check_count(n)
         return simulating.simulate(self.package, n, simulating.Change(shares, shift, where, seed, dials), self.precision)
+
+    def reward(self, towards: str | Sequence[str], **how: Any) -> Model:
+        """A new model, tuned towards wishes such as "qed" or "logp=3" and saved, as `house.rewarding.reward` describes it: minutes, steps,
+        out, beta, seed, data... Its `card["reward"]` says what was gained and lost. Raises Refused for a model that can't be tuned so."""
+        from .rewarding import reward  # it trains, and what trains makes models
+
+        if self.folder is None:
+            raise BadInput("this model has no folder to go on from: train it with out=FOLDER")
+        return reward(self.folder, towards, **how)
+
+    def optimise(self, towards: str | Sequence[str], start: Any = None, n: int = 8, seed: int = 0) -> optimising.Optimised:
+        """n raw items (`items`) with wanted properties, "logp=4", from moved latents: draws of the prior, or those around the item `start`.
+        `predicted` is what the model says of them, `measured` what they have. Raises Refused for a model that predicts none."""
+        return optimising.optimise(self.package, [towards] if isinstance(towards, str) else towards, start, n, seed)
 
     @property
     def precision(self) -> str:

@@ -45,6 +45,18 @@ class Training(_Strict):
     threads: int | None = Field(None, ge=1)
 
 
+class Reward(_Strict):
+    """What a saved model is tuned towards, and what straying from it costs."""
+
+    towards: list[str] = Field(min_length=1, max_length=16)
+    """Wishes, as `judges.measures.wish` reads them; the reward is their mean."""
+    beta: float = Field(0.05, ge=0, le=1e6)
+    draws: int = Field(4, ge=2, le=1024)
+    lr: float = Field(5e-4, gt=0, le=1)
+    rules: bool = True
+    """Whether the rules of the kind of data, where it has any, are obeyed while it learns."""
+
+
 class Recipe(_Strict):
     """Everything that decides a run. `optim` overrides a player's optimiser by the player's name."""
 
@@ -68,6 +80,8 @@ class Recipe(_Strict):
     """Of the add-on; None = the largest with at most 2% of the parameters."""
     start_weights: str | None = None
     """SHA-256 of the weights that a resolved run began with."""
+    reward: Reward | None = None
+    """The saved model `start` is tuned towards this, in place of learning from data."""
     teacher: str | None = None
     """The saved model that a student learns from."""
     teacher_weights: str | None = None

@@ -28,10 +28,12 @@ from .audience import Audience
 from .build import build, device_of, resolved
 from .choosing import Short, choice_of, choose, minutes_of
 from .features import judges_net
+from .latent_use import latent_use, sentence
 from .lock import locked
 from .model import Model
 from .prepare import Feed, Prepared, prepare
 from .recipe import AUTO, OWN, Recipe
+from .rewarded import Rewarding, plain
 from .showing import keep_stage
 from .start import Start, start_of
 from .steering import check_guidance, choose_guidance
@@ -176,6 +178,7 @@ class _Run:
         self.request = before.filled(recipe) if before is not None else chosen or recipe
         self.device = device_of(recipe.device)
         self.training = folder / "training"
+        self.rewarding = None if start is None or recipe.reward is None else Rewarding(start.package, recipe.reward, data, start.name)
 
     def go(self, more: float | None, track: bool) -> Model:
         saved, plan, trainer, hooks, sink = self._ready(more, track)
@@ -187,7 +190,7 @@ class _Run:
             with self.audience.watch("training", plan.steps, trainer.progress.step) as bar:
                 hooks.advance = bar.advance
                 began = time.perf_counter()
-                saved.model = trainer.run().to("cpu")
+                saved.model = plain(trainer.run().to("cpu"))
         except KeyboardInterrupt:
             self.audience.say(f"stopped at step {trainer.progress.step:,}; the same command goes on from there")
             raise
@@ -224,7 +227,7 @@ class _Run:
         self.training.mkdir(parents=True, exist_ok=True)
         recipe, plan = self._resolved(model, more)
         model = self._make(recipe)
-        saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
+        saved = package.Package(plain(model), self.data.codec, dict(self.data.conditions), recipe)
         hooks, sink = self._hooks(saved, plan, track)
         by_pass = bool(turns(model.players())[1])
         trainer = Trainer(model, Feed(self.data.train, Order(len(self.data.train), plan.batch, recipe.seed), by_pass), plan, hooks)
@@ -265,7 +268,8 @@ class _Run:
     def _make(self, recipe: Recipe | None = None) -> Trainable:
         recipe = recipe or self.request
         if self.start is not None:
-            return self.start.made(recipe).to(self.device)
+            model = self.start.made(recipe)
+            return (model if self.rewarding is None else self.rewarding.wrapped(model, self.device)).to(self.device)
         parts = None if self.teacher is None else self.teacher.parts(self.device)
         return build(recipe, self.data.codec.spec, self.data.specs, custom=self.custom, parts=parts).to(self.device)
 
@@ -290,7 +294,7 @@ class _Run:
             train = self.request.train.model_copy(
                 update={"steps": plan.steps, "batch": plan.batch, "drop": plan.drop, "precision": plan.precision, "threads": plan.threads}
             )
-            fixed = {"train": train, "fingerprint": self.data.split.fingerprint, **resolved(self.request, model)}
+            fixed = {"train": train, "fingerprint": self.data.split.fingerprint, **resolved(self.request, plain(model))}
             if "guidance" in fixed["settings"]:
                 check_guidance(fixed["settings"]["guidance"], self.data.conditions, plan.drop)
                 if self.data.conditions and not plan.drop:
@@ -330,7 +334,7 @@ class _Run:
             return replace(plan, steps=order.steps_per_epoch * max(learner.passes for learner in passes))
         minutes = minutes_of(recipe, self.data)
         self.audience.say(f"probing this machine for {minutes:g} minutes of training")
-        saved = package.Package(model, self.data.codec, dict(self.data.conditions), recipe)
+        saved = package.Package(plain(model), self.data.codec, dict(self.data.conditions), recipe)
         validation = self._validation(saved, plan.precision)
         tried = choices(self.device, train.precision, train.threads)
         return plan_steps(self._make, Feed(self.data.train, order, bool(passes)), plan, minutes, validation, tried)
@@ -342,7 +346,7 @@ class _Run:
         validate = self._validation(saved, plan.precision)
 
         def stage(model: Trainable, step: int, seconds: float) -> None:
-            keep_stage(saved, self.data, model, self.training / f"stage-{step:08d}-{seconds:06.0f}", plan.precision)
+            keep_stage(saved, self.data, plain(model), self.training / f"stage-{step:08d}-{seconds:06.0f}", plan.precision)
 
         def picture(model: Trainable, number: int, when: str) -> None:
             keep_stage(saved, self.data, model, self.training / f"incident-{number}-{when}", plan.precision)
@@ -355,13 +359,19 @@ class _Run:
         return hooks, sink
 
     def _validation(self, saved: package.Package, precision: str) -> judging.Validation | None:
-        """None where there are too few validation items for a score that is more than noise: the last state is kept then."""
+        """None where there are too few validation items for a score that is more than noise, or where another end is pursued than to be
+        like them: the last state is kept then."""
+        if self.rewarding is not None:
+            return None
         part = self.data.validation
         told = isinstance(part, Windows) and isinstance(saved.model, Density) and len(part.ids) >= LEAST_IDS
         return judging.Validation(saved, self.data, precision) if told or len(part) >= LEAST_VALIDATION else None
 
     def _save(self, saved: package.Package, plan: Plan, trainer: Trainer) -> Model:
         progress = trainer.progress
+        latent = latent_use(saved.model, self.data)
+        if latent:
+            self.audience.say(sentence(latent))
         saved.card = {
             "data": {"name": self.data.source.name, "fingerprint": self.data.split.fingerprint, "items": len(self.data.source.items)},
             "histograms": self.data.histograms,
@@ -375,8 +385,10 @@ class _Run:
             "licence": "the data's own licence holds for what is made from it",
             "tolerance": tolerance(saved.model),
             **choice_of(self.training),
+            **({"latent": latent} if latent else {}),
             **(self.start.card(saved.model, saved.recipe, self.folder) if self.start is not None else {}),
             **(self.teacher.card() if self.teacher is not None else {}),
+            **({"reward": self.rewarding.told(saved.model)} if self.rewarding is not None else {}),
         }  # fmt: skip
         condition = {name: torch.from_numpy(values[:KEPT_SAMPLES]) for name, values in self.data.holdout.condition.items()}
         n = min(KEPT_SAMPLES, len(self.data.holdout))

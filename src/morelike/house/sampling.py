@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Continues
+from ..core.abilities import Condition, Continues, Predicts, Writes
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
@@ -84,22 +84,41 @@ def draw(
     return x
 
 
-def obeying(package: Package) -> Drawing | None:
-    """`by` for `draw`: what is drawn obeys the rules of its kind of data (`data.world.World.machine`), exactly renormalised at every id.
-    None where there are no rules, or where the model doesn't say how a sequence goes on."""
-    model, codec = package.model, package.codec
+def rules_of(package: Package) -> Constraint | None:
+    """The rules of the package's kind of data (`data.world.World.machine`), for models that write sequences; None where there are none."""
+    codec, spec = package.codec, package.model.spec
     machine = codec.machine() if isinstance(codec, World) else None
-    if machine is None or not isinstance(model, Continues) or not sequential(package.model.spec):
+    return None if machine is None or not isinstance(spec, Tokens) or not sequential(spec) else Constraint([machine], spec)
+
+
+def obeying(package: Package) -> Drawing | None:
+    """`by` for `draw`: what is drawn obeys the rules of its kind of data, exactly renormalised at every id. None where there are no rules,
+    or where the model doesn't say how a sequence goes on."""
+    model, rules = package.model, rules_of(package)
+    if rules is None or not isinstance(model, Continues | Writes):
         return None
-    spec, settings = package.model.spec, package.model.settings
-    assert isinstance(spec, Tokens)
-    rules = Constraint([machine], spec)
+    spec, settings = rules.spec, package.model.settings
 
     def by(condition: Mapping[str, Tensor], noise: Noise, dials: Mapping[str, Any]) -> Tensor:
         own = Dials(**{f.name: dials.get(f.name, getattr(settings, f.name, f.default)) for f in fields(Dials)})
-        return decode(model, spec, condition, noise=noise, dials=own, constraint=rules)
+        writer = model.writer(model.prior(noise)) if isinstance(model, Writes) else model
+        return decode(writer, spec, condition, noise=noise, dials=own, constraint=rules)
 
     return by
+
+
+def likeliest_under_rules(package: Package) -> Callable[[Tensor, Condition], Tensor] | None:
+    """A function (latents (n,L), conditions) -> (n,T), the likeliest id after each that obeys the rules of its kind of data; None where
+    there are no rules, or where the model writes no sequence from a latent."""
+    model, rules = package.model, rules_of(package)
+    if rules is None or not isinstance(model, Writes):
+        return None
+
+    def likeliest(z: Tensor, condition: Condition) -> Tensor:
+        nothing = Noise(0, len(z)).to(z.device)
+        return decode(model.writer(z), rules.spec, condition, noise=nothing, dials=Dials(temperature=0), constraint=rules)
+
+    return likeliest
 
 
 def ruled(package: Package, dials: Mapping[str, Any]) -> tuple[Drawing | None, Mapping[str, Any]]:
@@ -176,8 +195,12 @@ def conditions_for(package: Package, n: int, where: Mapping[str, Any], seed: int
         if name not in codecs:
             raise UnknownName("column" if package.codec.kind == "table" else "condition", name, names_of(package))
     found = {}
+    predicted = package.model.targets if isinstance(package.model, Predicts) else ()
     for name, codec in codecs.items():
-        if name in where:
+        if name in predicted:
+            if name in where:
+                raise BadInput(f"{name} is what this model predicts, not what it is told: morelike optimise MODEL --towards {name}=VALUE")
+        elif name in where:
             value = torch.cat([encode_value(codec, one, name) for one in several(codec, where[name])])
             found[name] = value[torch.arange(n) % len(value)]
         elif codec.kind != "category":
@@ -218,7 +241,8 @@ def fixed_conditions(package: Package, where: Mapping[str, Any]) -> dict[str, Te
     for name in where:
         if name not in package.conditions:
             raise UnknownName("condition", name, package.conditions)
-    missing = [name for name in package.conditions if name not in where]
+    predicted = package.model.targets if isinstance(package.model, Predicts) else ()
+    missing = [name for name in package.conditions if name not in where and name not in predicted]
     if missing and not package.recipe.train.drop:
         raise BadInput(f"this model is conditioned on {', '.join(missing)}: add {' '.join(f'--where {name}=...' for name in missing)}")
     return {name: encode_value(package.conditions[name], value, name) for name, value in where.items()}

@@ -127,6 +127,18 @@ def certain(logits: Tensor) -> Tensor:
     return torch.log_softmax(logits.float(), -1).clamp(min=_IMPOSSIBLE)
 
 
+def allowed_along(constraint: Constraint, x: Tensor) -> Tensor:
+    """(B,T,V) bool: what the constraint allows at each place of valid sequences x (B,T); everything where nothing is, as past the stop."""
+    batch, length = x.shape
+    ids, counted = x.cpu(), live(constraint.spec, x.cpu())
+    states = constraint.start(batch)
+    found = torch.zeros(batch, length, constraint.spec.vocab, dtype=torch.bool)
+    for place in range(length):
+        found[:, place] = constraint.allowed(states, length - place - 1)
+        states = torch.where(counted[:, place], constraint.advance(states, ids[:, place]), states)
+    return (found | ~found.any(2, keepdim=True)).to(x.device)
+
+
 @torch.no_grad()
 def constrained_log_prob(model: Continues, x: Tensor, condition: Condition, constraint: Constraint) -> Tensor:
     """(B,) nats of x (B,T) under the constrained model: the sum over t of log p(x_t) - log(sum of p over what is allowed at t).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..core.spec import Array
 
+Decoding = Callable[[Tensor, Condition], Tensor]
+"""(latents, conditions) -> x."""
 MOST_STEPS = 1000
 _PARALLEL = 1e-6
 """Sine of the angle below which a straight line is taken: the arc is the same to rounding."""
@@ -38,13 +40,15 @@ def spherical(start: Tensor, end: Tensor, n: int) -> Tensor:
 
 
 @torch.no_grad()
-def between(model: Encodes, ends: Tensor, n: int, condition: Mapping[str, Tensor] | None = None) -> Tensor:
+def between(
+    model: Encodes, ends: Tensor, n: int, condition: Mapping[str, Tensor] | None = None, decode: Decoding | None = None
+) -> Tensor:
     """(n,*) decoded from between the latents of two examples `ends` (2,*), those of the ends included; `condition` has one row.
 
-    Raises Refused where the latent is no array of numbers.
+    `decode`: in place of the model's own. Raises Refused where the latent is no array of numbers.
     """
     z = model.encode(ends, _rows(condition, 2))
-    return _decoded(model, z, n, condition)
+    return _decoded(model, z, n, condition, decode)
 
 
 @torch.no_grad()
@@ -55,11 +59,13 @@ def between_seeds(model: Prior, seeds: tuple[int, int], n: int, condition: Mappi
     return _decoded(model, z, n, condition)
 
 
-def _decoded(model: Decodes, z: Tensor, n: int, condition: Mapping[str, Tensor] | None) -> Tensor:
+def _decoded(
+    model: Decodes, z: Tensor, n: int, condition: Mapping[str, Tensor] | None, decode: Decoding | None = None
+) -> Tensor:
     if not isinstance(model.latent, Array):
         raise Refused("the latent of this model is made of ids, and between two ids there is nothing")
     path = spherical(z[0].cpu(), z[1].cpu(), n).to(z.device)
-    return model.decode(path, _rows(condition, n))
+    return (decode or model.decode)(path, _rows(condition, n))
 
 
 def _rows(condition: Mapping[str, Tensor] | None, n: int) -> Condition:
