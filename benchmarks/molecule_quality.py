@@ -50,10 +50,11 @@ def main() -> None:
             spent, busy = time.perf_counter() - began, time.process_time() - used
             good = [item for item in items if fault(item) is None]
             own = [found for found in (scaffold(parsed(item)) for item in good) if found]
-            print(f"  rules={str(ruled).lower()}: {len(items):,} in {spent:.1f} s ({busy:.1f} s of processor); valid {len(good) / len(items):.4f}, "
-                  f"unique {len(set(good)) / len(good):.4f}, novel {np.mean([item not in known for item in good]):.4f}, "
-                  f"new scaffolds {np.mean([one not in rings for one in own]):.3f}, "
-                  f"Fréchet ChemNet distance {distance(good[: len(held)], near):.3f} (n = {min(len(good), len(held)):,})", flush=True)  # fmt: skip
+            print(f"  rules={str(ruled).lower()}: {len(items):,} in {spent:.1f} s ({busy:.1f} s of processor); "
+                  f"valid {len(good) / len(items):.4f}, unique {len(set(good)) / len(good):.4f}, "
+                  f"novel {np.mean([item not in known for item in good]):.4f}, "
+                  f"new scaffolds {np.mean([one not in rings for one in own]):.3f}, Fréchet ChemNet distance "
+                  f"{distance(good[: len(held)], near):.3f} (n = {min(len(good), len(held)):,})", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

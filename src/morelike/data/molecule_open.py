@@ -73,7 +73,7 @@ def open_molecules(name: str, files: Files, chosen: Sequence[str], forced: bool 
         notes = [*notes, *found.notes, *clean.notes]
     if not items:
         raise BadInput(f"{name} holds no molecule that can be read: {notes[-1] if notes else 'it is empty'}.")
-    columns = {}
+    columns: dict[str, Column] = {}
     for column, texts in cells.items():
         made = _column(column, texts, notes)
         columns |= {} if made is None else {column: made}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..core.contract import Raw
 from ..core.errors import BadInput, UnknownName
 from .domain import Domain
-from .molecule_measures import log_p, qed, synthetic_accessibility, weight
+from .molecule_measures import log_p, qed, weight
 
 Numbers = NDArray[np.float64]
 Function = Callable[[Sequence[Raw]], Numbers]
@@ -48,8 +48,7 @@ def _letters(items: Sequence[Raw]) -> Numbers:
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "text": {"length": Measure(_length), "letters": Measure(_letters, unit=True)},
     "molecule": {
-        "qed": Measure(qed, unit=True), "logp": Measure(log_p), "sa": Measure(synthetic_accessibility), "mol_weight": Measure(weight),
-        "length": Measure(_length),
+        "qed": Measure(qed, unit=True), "logp": Measure(log_p), "mol_weight": Measure(weight), "length": Measure(_length),
     },
 }  # fmt: skip
 """Kind of data -> name -> measure."""

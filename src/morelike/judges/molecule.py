@@ -21,7 +21,7 @@ from ..data.molecule_text import chemistry, parsed
 from ..maths.distance import frechet_distance, moments
 from .domain import Domain, Score
 from .extractor import Extractor, leading
-from .scores import Rule
+from .scores import OUTLYING, Rule
 
 Numbers = NDArray[np.float64]
 _BITS, _RADIUS, _DIRECTIONS = 1024, 2, 64
@@ -65,7 +65,7 @@ class Molecules(Domain):
             found[~whole] = far / found.shape[1] ** 0.5
             return found
 
-        return Extractor("raw-morgan64", features)
+        return Extractor(f"{OUTLYING}{directions.shape[1]}", features)
 
     def scores(self) -> list[Score]:
         found = [

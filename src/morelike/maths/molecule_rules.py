@@ -105,7 +105,7 @@ class Symbol:
     """What a token does: an atom, a bond, a ring's number, or a bracket."""
 
     what: str
-    atom: Atom = Atom(0, 1)
+    atom: Atom | None = None
     bond: int = 0
     ring: int = 0
 
@@ -202,7 +202,7 @@ def _symbol(token: str, rings: dict[str, int]) -> Symbol:
 def _after(state: State, symbol: Symbol) -> State | None:
     """The state after a symbol; None where it can't stand here."""
     phase, bond, levels = state
-    if symbol.what == "atom":
+    if symbol.atom is not None:
         return _with_atom(state, symbol.atom)
     if phase == START or (bond and symbol.what != "ring"):
         return None
@@ -266,6 +266,7 @@ def _ring(levels: tuple[Level, ...], bit: int) -> State | None:
 def to_the_end(state: State, carbon: Symbol) -> int:
     """Symbols to the end by the plan; `_FAR` where it finds none."""
     if state.phase in (START, OPEN) or state.bond:
+        assert carbon.atom is not None
         after = _with_atom(state, carbon.atom)
         return _FAR if after is None else min(_FAR, 1 + to_the_end(after, carbon))
     total = len(state.levels) - 1
