@@ -258,6 +258,8 @@ _KINDS = [
          candidates=("transformer", "hybrid", "lstm")),
     Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer",
          candidates=("transformer", "hybrid", "lstm")),
+    Kind("level", "morelike.data.level:LevelCodec", "game levels: grids of tiles with a legend, Sokoban, rooms", "lstm",
+         candidates=("lstm", "transformer", "masked"), judges="morelike.judges.level:Level"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]
