@@ -18,13 +18,12 @@ from ..core.contract import Raw
 from ..core.errors import BadInput
 from ..core.spec import Tokens
 from ..maths.constraint import Machine
-from ..maths.level_measures import gaps
 from ..maths.level_rules import Counted, SideScroller
 from ..maths.reach import FREE, SOLID, joined, steps
 from .files import FolderFiles
 from .level_draw import draw_levels
 from .level_read import check_tiles, grids, rooms, size
-from .level_tiles import GAMES, Game, Legend
+from .level_tiles import GAMES, Game, Legend, hardness
 from .text_files import read_text
 from .world import World
 
@@ -76,7 +75,7 @@ class LevelCodec(World):
         self.layout, self._said = layout, tuple(said)
         self.dtype = np.dtype(np.uint8 if len(layout.tiles) <= 256 else np.uint16)
         shape = (layout.height, layout.width) if layout.form == "grid" else (layout.height * layout.width,)
-        self.spec = Tokens(shape, len(layout.tiles))
+        self.spec: Tokens = Tokens(shape, len(layout.tiles))
         points = [ord(tile) for tile in layout.tiles]
         self._table = np.full(max(points) + 2, -1, np.int64)
         self._table[points] = np.arange(len(points))
@@ -99,11 +98,10 @@ class LevelCodec(World):
         known = _legend(legend)
         tiles = "".join(sorted({*known.words, *(set("".join(levels)) - {"\n"})}))
         rules = _one_of("codec.game", game, GAMES) or known.game(tiles)
-        along, said = _direction(sizes)
-        if along == "" and window is not None:
-            raise BadInput(f"codec.window cuts long levels; these are {len(sizes)} size of {_sized(*next(iter(sizes)))}, learnt whole.")
+        along, said = _direction(sizes, window is None)
         height, width = _usual(sizes, along, WINDOW if window is None else window, window is not None)
-        chosen = _one_of("codec.form", form, get_args(Form)) or ("columns" if along == "columns" else "rows")
+        walked = along == "columns" or (rules == "platformer" and not along and width >= height)
+        chosen: Form = _one_of("codec.form", form, get_args(Form)) or ("columns" if walked else "rows")
         if (chosen, along) in (("rows", "columns"), ("columns", "rows")):
             raise BadInput(f"codec.form={chosen} doesn't fit levels that go on in {along}: take {along} or grid.")
         counts = _boxes(levels, known, tiles) if rules == "sokoban" else (0, 0)
@@ -135,7 +133,8 @@ class LevelCodec(World):
             least = " at least" if layout.along else ""
             hint = f"; codec.window sets the number of {layout.along} (learn anew with a smaller one)" if layout.along else ""
             raise BadInput(f"{where} is {_sized(rows, columns)}, but{least} {_sized(layout.height, layout.width)} are needed{hint}.")
-        return ids.astype(self.dtype)
+        found: np.ndarray = ids.astype(self.dtype)
+        return found
 
     def pieces(self, items: Sequence[str], dense: bool) -> tuple[np.ndarray, np.ndarray] | None:
         """(examples (M, *spec.shape), (M,) the number of the level each is of): windows at every column or row, or a quarter of a window
@@ -221,10 +220,10 @@ class LevelCodec(World):
 
     def difficulty(self, item: Raw) -> float:
         """Enemies, and columns without ground, by the column."""
-        layout, ids = self.layout, self.tiles_of(item)
-        enemies = layout.legend.having(layout.tiles, "enemy", "monster", "hazard")[ids].sum()
-        holes = gaps(layout.legend.kinds(layout.tiles)[ids]).sum() if layout.game == "platformer" and not layout.upwards else 0
-        return float((enemies + holes) / ids.shape[1])
+        return hardness(item, self.layout.tiles, self.layout.legend)
+
+    def measured(self, name: str, x: np.ndarray) -> np.ndarray | None:
+        return np.array([self.difficulty(item) for item in self.decode(x)], np.float32) if name == "difficulty" else None
 
     def write(self, items: Sequence[str], path: Path, ending: str) -> None:
         if ending == "":
@@ -269,9 +268,10 @@ def _one_of(name: str, value: str | None, known: Sequence[str]) -> Any:
     return value
 
 
-def _direction(sizes: Mapping[tuple[int, int], int]) -> tuple[Literal["columns", "rows", ""], list[str]]:
-    """(where levels go on beyond an example, what is to be said of their sizes). Raises BadInput for sizes that are no one data set."""
-    if len(sizes) == 1 and (one := next(iter(sizes)))[0] * one[1] <= _SMALL:
+def _direction(sizes: Mapping[tuple[int, int], int], whole: bool) -> tuple[Literal["columns", "rows", ""], list[str]]:
+    """(where levels go on beyond an example, what is to be said of their sizes); `whole`: small ones of one size don't. Raises
+    BadInput for sizes that are no one data set."""
+    if whole and len(sizes) == 1 and (one := next(iter(sizes)))[0] * one[1] <= _SMALL:
         return "", []
     heights, widths = (Counter(dict.fromkeys(side, 0)) for side in zip(*sizes, strict=True))
     if sum(rows > columns for rows, columns in sizes) * 2 <= len(sizes):

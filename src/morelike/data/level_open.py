@@ -15,8 +15,8 @@ from ..core.errors import BadInput
 from .columns import category_column, split_indices
 from .files import Files, FolderFiles
 from .level_read import check_tiles, grids, numbered, rooms
-from .level_tiles import SOKOBAN, Legend, is_legend
-from .source import Source
+from .level_tiles import SOKOBAN, Legend, hardness, is_legend
+from .source import Column, Source
 from .text_files import plain_name, read_text
 from .text_open import Found
 from .text_records import file_splits
@@ -123,7 +123,7 @@ def _of_texts(name: str, files: Files, texts: Sequence[str], legend: Legend | No
     source = _source(name, levels, where, legend)
     folders = [PurePosixPath(file).parent.name for file in of]
     if len(set(folders)) > 1:
-        source = replace(source, columns={"game": category_column("game", folders)})
+        source = replace(source, columns={**source.columns, "game": category_column("game", folders)})
     splits, notes = file_splits(texts)
     if any(splits.values()):
         return replace(source, split=split_indices([splits[file] for file in of]), notes=(*source.notes, *notes))
@@ -132,17 +132,18 @@ def _of_texts(name: str, files: Files, texts: Sequence[str], legend: Legend | No
 
 def _few(source: Source) -> Source:
     """A split by level of fewer than ten; one or two levels are cut into parts first."""
-    levels, names = list(source.items), list(source.names or ())
+    levels, names, columns = list(source.items), list(source.names or ()), dict(source.columns)
     note = "fewer than ten levels: split by level here"
     if len(levels) < 3:
         cut = [_cut(level) for level in levels]
         levels, names = [part for parts in cut for part in parts], [f"{name}, part {i}" for name in names for i in range(5)]
+        columns = {}
         words = ["train", "train", "train", "validation", "holdout"] * len(cut)
         note = "fewer than three levels: each is cut along its longer side, three fifths to train on, one each to validate and to hold out"
     else:
         held = max(1, round(len(levels) / 5))
         words = ["train"] * (len(levels) - held - 1) + ["validation"] + ["holdout"] * held
-    return replace(source, items=levels, names=names, split=split_indices(words), notes=(*source.notes, note))
+    return replace(source, items=levels, columns=columns, names=names, split=split_indices(words), notes=(*source.notes, note))
 
 
 def _cut(level: str) -> list[str]:
@@ -165,4 +166,14 @@ def _source(name: str, levels: list[str], where: Sequence[str], legend: Legend |
         for level, place in zip(levels, where, strict=True):
             check_tiles(level, frozenset(legend.words), place, legend.name)
         settings["legend"] = json.dumps({"tiles": legend.json()})
-    return Source(name, "level", levels, names=list(where), why_kind=why, settings=settings)
+    columns = {} if legend is None else _difficulty(levels, legend)
+    return Source(name, "level", levels, columns, names=list(where), why_kind=why, settings=settings)
+
+
+def _difficulty(levels: Sequence[str], legend: Legend) -> dict[str, Column]:
+    """The number of enemies and of columns without ground, by the column, where it differs between levels."""
+    tiles = "".join(legend.words)
+    if legend.game(tiles) != "platformer":
+        return {}
+    values = np.array([hardness(level, tiles, legend) for level in levels], np.float32)
+    return {"difficulty": Column("difficulty", values)} if len(np.unique(values)) > 1 else {}

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..core.errors import BadInput
+from ..maths.level_measures import gaps
 from ..maths.reach import DEADLY, FREE, PLATFORM, SOLID
 
 Game = Literal["platformer", "sokoban", "rooms", "none"]
@@ -76,6 +77,14 @@ class Legend:
 
     def json(self) -> dict[str, list[str]]:
         return {tile: sorted(words) for tile, words in self.words.items()}
+
+
+def hardness(level: str, tiles: str, legend: Legend) -> float:
+    """Enemies, and columns without ground, by the column; of levels higher than wide, enemies alone."""
+    grid = np.array([[tiles.index(tile) for tile in row] for row in level.split("\n")])
+    enemies = legend.having(tiles, "enemy", "monster", "hazard")[grid].sum()
+    holes = gaps(legend.kinds(tiles)[grid]).sum() if grid.shape[1] >= grid.shape[0] else 0
+    return float((enemies + holes) / grid.shape[1])
 
 
 def is_legend(loaded: Any) -> bool:

@@ -38,6 +38,10 @@ class World(Codec):
         learnt (`dense`), fewer where they are held out. None where an item is an example."""
         return None
 
+    def measured(self, name: str, x: np.ndarray) -> np.ndarray | None:
+        """(M,) the values of a column for examples x (M,*), where they follow from what is in them; None: each has its item's own."""
+        return None
+
     def machine(self) -> Machine | None:
         """The rules of its world over ids (T,), which whatever is drawn obeys; None where there are none, or where x is no sequence."""
         return None

@@ -25,11 +25,18 @@ class _Front(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A state: what is left behind, and the kinds decided of this column, two bits each, from the top."""
+    """A state: what is left behind, and of this column how many tiles are decided, and rows of tiles that are free, carry, or kill."""
 
     front: _Front
     done: int
-    kinds: int
+    free: int
+    carrying: int
+    deadly: int
+
+
+def _begun(front: _Front) -> _Place:
+    """The state before a column."""
+    return _Place(front, 0, 0, 0, 0)
 
 
 class SideScroller:
@@ -44,7 +51,11 @@ class SideScroller:
     def __init__(self, kinds: NDArray[np.integer], height: int, jump: int = JUMP) -> None:
         """`kinds` (V,) of the tiles, FREE and SOLID among them."""
         self._kinds, self._height, self._jump = np.asarray(kinds, np.int64), height, jump
-        self._places = [_Place(_Front(()), 0, 0)]
+        self._used = np.unique(self._kinds).tolist()
+        self._rows = (1 << height) - 1
+        self._low = (1 << max(0, height - 2)) - 1
+        """All rows but the two lowest."""
+        self._places = [_begun(_Front(()))]
         self._numbers = {self._places[0]: 0}
         self._next = np.full((1024, 4), _UNKNOWN, np.int64)
         self._rest = np.zeros(1024, np.int64)
@@ -55,8 +66,10 @@ class SideScroller:
     def step(self, states: Ints) -> Ints:
         known = np.unique(states)
         for state in known[(self._next[known] == _UNKNOWN).any(1)].tolist():
-            found = [self._after(self._places[state], kind) for kind in range(4)]
-            self._next[state] = found
+            self._next[state] = DEAD
+            for kind in self._used:
+                after = self._after(self._places[state], kind)
+                self._next[state, kind] = after
         return self._next[states][:, self._kinds]
 
     def accepts(self, states: Ints) -> Flags:
@@ -76,10 +89,15 @@ class SideScroller:
 
     def _after(self, place: _Place, kind: int) -> int:
         """The number of the state after one more tile, DEAD where nobody gets on."""
-        done, kinds = place.done + 1, place.kinds | kind << 2 * place.done
-        if done < self._height:
-            return self._number(_Place(place.front, done, kinds))
-        free, carried, deadly = self._sets(done, kinds)
+        bit = 1 << place.done
+        place = _Place(
+            place.front, place.done + 1, place.free | bit * (kind in (FREE, PLATFORM)), place.carrying | bit * (kind in (SOLID, PLATFORM)),
+            place.deadly | bit * (kind == DEADLY),
+        )  # fmt: skip
+        if place.done < self._height:
+            return self._number(place)
+        free = place.free
+        carried, deadly = place.carrying >> 1 & free, place.deadly >> 1 & free
         if place.front.entries:
             reached = [rows & free for rows in place.front.entries]
             reached[0] &= ~deadly
@@ -87,9 +105,9 @@ class SideScroller:
             stand = carried & ~deadly
             if not stand:
                 waited = place.front.waited + 1
-                return DEAD if waited >= ENTRY else self._number(_Place(_Front((), waited), 0, 0))
+                return DEAD if waited >= ENTRY else self._number(_begun(_Front((), waited)))
             reached = [1 << stand.bit_length() - 1, *[0] * self._jump]
-        return self._number(_Place(_Front(self._leaving(reached, free, carried, deadly)), 0, 0))
+        return self._number(_begun(_Front(self._leaving(reached, free, carried, deadly))))
 
     def _number(self, place: _Place) -> int:
         if (known := self._numbers.get(place)) is not None:
@@ -108,30 +126,23 @@ class SideScroller:
         self._rest[number], self._now[number] = -place.done % self._height, now
         return number
 
-    def _sets(self, done: int, kinds: int) -> tuple[int, int, int]:
-        """Rows of a column of which `done` tiles are decided that are free, that carry, and where standing kills; what is open, is free,
-        and may carry."""
-        free = carried = deadly = 0
-        for row in range(self._height):
-            kind = kinds >> 2 * row & 3 if row < done else -1
-            free |= (kind in (FREE, PLATFORM, -1)) << row
-            carried |= (kind in (SOLID, PLATFORM, -1)) << row
-            deadly |= (kind == DEADLY) << row
-        return free, carried >> 1 & free, deadly >> 1 & free
-
     def _open(self, place: _Place) -> tuple[bool, bool]:
         """(whether the level may end with this column, whether it may go on): somebody in it gets on if its open tiles are chosen well.
 
-        Who hangs or rises gets on, who stands too, and who falls if there is a row between it and the lowest, to be carried there. Only
-        free tiles are entered, and one open tile at most must carry: so each way in can be looked at by itself.
+        Who hangs or rises gets on, who stands too, and who falls if there is a row between it and the lowest, to be carried there. One open
+        tile at most must carry for that: so each way in can be looked at by itself.
         """
-        free, carried, deadly = self._sets(place.done, place.kinds)
+        still = self._rows >> place.done << place.done
+        free = place.free | still
+        carried, deadly = (place.carrying | still) >> 1 & free, place.deadly >> 1
         if not place.front.entries:
             stands = bool(carried & ~deadly) if place.done else False
             return stands, stands or place.front.waited + 1 < ENTRY or not place.done
         low, *high = place.front.entries
-        safe = (carried | (1 << max(0, self._height - 2)) - 1) & ~deadly
-        good = bool(low & free & safe) or any(rows & free for rows in high)
+        safe = (carried | self._low) & ~deadly
+        # who rises above what kills must have room to rise
+        up = free & (~deadly | free << 1)
+        good = bool(low & free & safe) or any(rows & (up if number else free) for number, rows in enumerate(high))
         return good, good
 
     def _leaving(self, reached: list[int], free: int, carried: int, deadly: int) -> tuple[int, ...]:
