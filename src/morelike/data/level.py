@@ -82,7 +82,7 @@ class LevelCodec(World):
         self._points = np.array(points, np.uint32)
 
     @classmethod
-    def fit(
+    def fit(  # type: ignore[override]  # its settings are named
         cls, items: Iterable[str], *, window: int | None = None, form: str | None = None, game: str | None = None,
         legend: str | None = None,
     ) -> Self:  # fmt: skip

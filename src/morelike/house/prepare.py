@@ -157,7 +157,7 @@ def prepare(
 def _encoded(column: Column, own: Codec, rows: np.ndarray, x: np.ndarray, codec: Codec) -> np.ndarray:
     """A condition of the items numbered `rows`, of which x is the encoded form."""
     if isinstance(codec, World) and (measured := codec.measured(column.name, x)) is not None:
-        return own.encode(measured[:, None])
+        return own.encode(list(measured[:, None]))
     if not isinstance(column.pictures, Derived):
         return own.encode(raw_column(column, rows)) if column.pictures is None else encode_all(own, column.pictures, column.values[rows])
     assert isinstance(codec, ImageCodec)

@@ -56,7 +56,8 @@ class Level(Domain):
         directions = leading(rows - mean, min(_DIMENSIONS, rows.shape[1]))
 
         def features(items: Array) -> Array:
-            return (np.stack([self._counts_of(item) for item in items]) - mean) @ directions
+            found: Floats = (np.stack([self._counts_of(item) for item in items]) - mean) @ directions
+            return found
 
         return Extractor(f"raw-tiles{directions.shape[1]}", features, cheap=True)
 
@@ -142,7 +143,8 @@ class Level(Domain):
         """A number for each square of tiles; of more than 2^63 possible ones some share theirs."""
         cut = np.lib.stride_tricks.sliding_window_view(self.ids(item), (side, side)).reshape(-1, side * side)
         powers = np.array([pow(self.codec.spec.vocab, place, 1 << 62) for place in range(side * side)], np.int64)
-        return (cut.astype(np.int64) * powers).sum(1)
+        numbers: NDArray[np.int64] = (cut.astype(np.int64) * powers).sum(1)
+        return numbers
 
     def _pieces(self, item: Raw) -> list[bytes]:
         ids = self.ids(item).astype(np.uint16)
@@ -161,7 +163,8 @@ class Level(Domain):
         cut = [part for band in bands for part in np.array_split(band, min(4, ids.shape[1]), axis=1)]
         parts = [np.bincount(part.ravel(), minlength=vocab) / part.size for part in cut]
         pairs = np.bincount((ids[:, :-1].astype(np.int64) * vocab + ids[:, 1:]).ravel(), minlength=vocab * vocab)
-        return np.sqrt(np.concatenate([*parts, pairs / max(1, pairs.sum())])).astype(np.float32)
+        found: Floats = np.sqrt(np.concatenate([*parts, pairs / max(1, pairs.sum())])).astype(np.float32)
+        return found
 
 
 _TENTHS = np.arange(0.0, 1.0, 0.05)

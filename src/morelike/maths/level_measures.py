@@ -29,7 +29,8 @@ def uneven(heights: NDArray[np.int64]) -> float:
 
 def gaps(kinds: Kinds) -> NDArray[np.bool_]:
     """(W,) columns without ground."""
-    return ground(kinds) == 0
+    found: NDArray[np.bool_] = np.equal(ground(kinds), 0)
+    return found
 
 
 def windows_of(ids: NDArray[np.integer], shape: tuple[int, int]) -> list[bytes]:

@@ -73,7 +73,8 @@ class SideScroller:
         return self._next[states][:, self._kinds]
 
     def accepts(self, states: Ints) -> Flags:
-        return (self._rest[states] == 0) & self._now[states]
+        ends: Flags = (self._rest[states] == 0) & self._now[states]
+        return ends
 
     def fits(self, states: Ints, left: int) -> Flags:
         alive = np.not_equal(states, DEAD)
@@ -223,7 +224,8 @@ class Counted:
         alive = np.not_equal(states, DEAD)
         own = np.where(alive, states, 0)
         place = own // int(np.prod(self._shape[1:]))
-        return alive & (place + left == self._height * self._width) & (self._least[own] < 1 << 40)
+        whole: Flags = alive & (place + left == self._height * self._width) & (self._least[own] < 1 << 40)
+        return whole
 
     def why_not(self, length: int) -> str:
         wanted = f"a player, {self._exact or 'as many'} boxes{' and as many' if self._exact else ' as'} goals inside a border of walls"

@@ -191,7 +191,8 @@ def _moves(tiles: Kinds, state: State, jump: int, round: bool) -> Iterator[State
 
 def joined(walkable: NDArray[np.bool_], places: NDArray[np.bool_]) -> bool:
     """Whether all `places` (H,W) lie in one piece of `walkable` (H,W), by steps up, down, left and right."""
-    board = Board(*walkable.shape, _bits(walkable), 0, 0)
+    height, width = walkable.shape
+    board = Board(height, width, _bits(walkable), 0, 0)
     wanted = _bits(places & walkable)
     if wanted != _bits(places):
         return False
