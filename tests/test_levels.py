@@ -219,6 +219,10 @@ def test_dungeons_are_joined_and_have_no_doors_to_nowhere() -> None:
         outside = np.pad(grid, 1, constant_values="-") == "-"
         near = outside[:-2, 1:-1] | outside[2:, 1:-1] | outside[1:-1, :-2] | outside[1:-1, 2:]
         assert not (near & (grid == "D")).any()
+    # doors that don't face each other are no way through
+    apart = room("down"), np.roll(room("up"), 1, 1)
+    with pytest.raises(Refused, match="only 1 of 2 rooms"):
+        link(own, [own.tiles_of("\n".join("".join(row) for row in one)).astype(np.int64) for one in apart], 2, Noise(0, 1))
     lonely = [own.tiles_of("\n".join("".join(row) for row in room("down"))).astype(np.int64)]
     with pytest.raises(Refused, match="only 1 of 4 rooms"):
         link(own, lonely, 4, Noise(0, 1))

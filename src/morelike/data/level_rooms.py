@@ -51,20 +51,20 @@ def link(codec: LevelCodec, rooms: Sequence[NDArray[np.integer]], count: int, no
     Raises Refused where no room fits any open door before there are `count`.
     """
     doors = codec.layout.legend.having(codec.layout.tiles, "door")
-    sides = [{side for side in SIDES if (doors[room] & _band(room.shape, side)).any()} for room in rooms]
+    sides = [_lines(doors[room]) for room in rooms]
     order: list[int] = np.argsort(noise.uniform((len(rooms),), "rooms")[0].numpy()).tolist()
     picks = noise.uniform((count * _TRIES,), "doors")[0].numpy().tolist()
     placed: dict[Cell, int] = {(0, 0): max(order, key=lambda number: len(sides[number]))}
     for pick in picks:
         ends = [
-            (_next(cell, side), _back(side)) for cell, number in placed.items() for side in SIDES
-            if side in sides[number] and _next(cell, side) not in placed
+            (_next(cell, side), _back(side), lines) for cell, number in placed.items() for side, lines in sides[number].items()
+            if _next(cell, side) not in placed
         ]  # fmt: skip
         if len(placed) == count or not ends:
             break
-        cell, wanted = ends[int(pick * len(ends))]
+        cell, wanted, lines = ends[int(pick * len(ends))]
         used = set(placed.values())
-        fitting = [number for number in order if wanted in sides[number]]
+        fitting = [number for number in order if sides[number].get(wanted, frozenset()) & lines]
         fresh = [number for number in fitting if number not in used] or fitting
         # a room with one door would close the last open end
         on = [number for number in fresh if len(sides[number]) > 1] if len(ends) == 1 else fresh
@@ -73,6 +73,12 @@ def link(codec: LevelCodec, rooms: Sequence[NDArray[np.integer]], count: int, no
     if len(placed) < count:
         raise Refused(f"only {len(placed)} of {count} rooms could be linked: the rooms that were drawn have too few doors; ask for fewer")
     return _built(codec, {cell: rooms[number].copy() for cell, number in placed.items()})
+
+
+def _lines(doors: NDArray[np.bool_]) -> dict[Side, frozenset[int]]:
+    """Of a room's doors (H,W), the columns (of left and right, the rows) where one leads to each side that has any."""
+    found = {side: np.flatnonzero((doors & _band(doors.shape, side)).any(0 if side[0] else 1)).tolist() for side in SIDES}
+    return {side: frozenset(lines) for side, lines in found.items() if lines}
 
 
 def _next(cell: Cell, side: Side) -> Cell:
