@@ -37,10 +37,9 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
-         "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/log.md",
-         "docs/molecules.md",
-         "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md",
-         "docs/your-own-data.md")  # fmt: skip
+         "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/levels.md",
+         "docs/log.md", "docs/molecules.md", "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/tables.md",
+         "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -100,6 +99,19 @@ def _my_texts(folder: Path) -> None:
     (folder / "my-labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
+def _my_levels(folder: Path) -> None:
+    """Twelve levels of steps and gaps with a legend, and one by itself."""
+    rng = np.random.default_rng(0)
+    (folder / "my-levels").mkdir()
+    words = {"X": ["solid", "ground"], "-": ["passable", "empty"], "E": ["enemy"], "o": ["coin", "passable"]}
+    (folder / "my-levels" / "legend.json").write_text(json.dumps({"tiles": words}), encoding="utf-8")
+    for number in range(13):
+        rises = [0 if column % 9 == 5 else 1 + int(rng.integers(2)) for column in range(60)]
+        rows = ["".join("X" if row >= 8 - rise else "-" for rise in rises) for row in range(8)]
+        place = folder / "my-level.txt" if number == 12 else folder / "my-levels" / f"{number}.txt"
+        place.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 @pytest.fixture
 def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A reader's folder: some pictures of two classes, and small models in place of those that take minutes."""
@@ -119,6 +131,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         Image.fromarray(pixels).save(sets / f"{number % 24}.png")
     Image.fromarray(values[0, :4, :4]).save(tmp_path / "small.png")
     _my_texts(tmp_path)
+    _my_levels(tmp_path)
     train_words, train_python = training.train, verbs.train
 
     def stand_in(folder: Path) -> None:
@@ -129,10 +142,12 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
         told = recipe.data == "my-pairs" or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
+        own = own or recipe.data == "my-levels"
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"
             default = "lstm" if "molecules" in recipe.data else default
+            default = "ngram" if recipe.data == "my-levels" else default
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})
             recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
             train_words(recipe, replace(wish, judge=False), audience)

@@ -114,12 +114,18 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     quiet: Quiet = False,
 ) -> None:
     """Fill the gaps in a text, the likeliest way first, or the missing cells of a table; or draw what is missing of a picture."""
-    from . import repairing, table_tasks, tasking
+    from . import levels, repairing, table_tasks, tasking
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, device=device)
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
     typed = repairing.Typed(op, known, mask, box, at, sigma)
+    if opened.codec.kind == "level":
+        pictures = {"--op": op, "--mask": mask, "--at": at, "--sigma": sigma}
+        others = {"--gap-length": gap_length, "--constraint": constraint, "--best": best}
+        tasking.none_of({**pictures, **others}, "isn't for levels, which take --known FILE --box left,top,width,height")
+        levels.restore(opened, known, box, words, n, out, as_json)
+        return
     if opened.codec.kind == "image":
         tasking.none_of({"--gap-length": gap_length, "--constraint": constraint, "--best": best}, "is for texts or tables")
         repairing.restore(opened, typed, words, n, out, as_json, audience)

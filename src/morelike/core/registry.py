@@ -268,6 +268,8 @@ _KINDS = [
          candidates=("transformer", "hybrid", "lstm")),
     Kind("molecule", "morelike.data.molecule:MoleculeCodec", "molecules: SMILES one a line, or in a column of a table", "lstm",
          candidates=("lstm", "transformer"), judges="morelike.judges.molecule:Molecules"),
+    Kind("level", "morelike.data.level:LevelCodec", "game levels: grids of tiles with a legend, Sokoban, rooms", "lstm",
+         candidates=("lstm", "transformer", "masked"), judges="morelike.judges.level:Level"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

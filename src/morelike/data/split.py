@@ -50,7 +50,8 @@ def make_split(source: Source, seed: int, validation: float | None = None, holdo
     validation = usual[0] if validation is None else validation
     holdout = usual[1] if holdout is None else holdout
     total = len(source.items)
-    if total < SMALLEST:
+    # few large items, such as levels, may be split where they are opened
+    if total < SMALLEST and not (source.split and registry.kind(source.kind).world):
         items = "item" if total == 1 else "items"
         raise BadInput(f"{source.name} has {total} {items}; at least {SMALLEST} are needed to train, validate and hold some out.")
     if not (0 < validation < 1 and 0 < holdout < 1 and validation + holdout < 1):

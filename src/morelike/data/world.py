@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..core.contract import Codec, Raw
 from ..maths.constraint import Machine
 
@@ -30,6 +32,15 @@ class World(Codec):
     @abstractmethod
     def describe(self) -> list[str]:
         """What was understood and what is lost, in sentences, for `check`."""
+
+    def pieces(self, items: Sequence[Raw], dense: bool) -> tuple[np.ndarray, np.ndarray] | None:
+        """(examples (M,*), (M,) the number of the item each is of) where an item gives several: many that overlap where they are to be
+        learnt (`dense`), fewer where they are held out. None where an item is an example."""
+        return None
+
+    def measured(self, name: str, x: np.ndarray) -> np.ndarray | None:
+        """(M,) the values of a column for examples x (M,*), where they follow from what is in them; None: each has its item's own."""
+        return None
 
     def machine(self) -> Machine | None:
         """The rules of its world over ids (T,), which whatever is drawn obeys; None where there are none, or where x is no sequence."""

@@ -29,6 +29,7 @@ from . import (
     imputing,
     judging,
     optimising,
+    levels,
     package,
     ranking,
     repairing,
@@ -104,6 +105,9 @@ class Model:
         """As `sample`, with the condition of each item: ids (n,1); rows of a table are always text."""
         if stop:
             texts.codec_of(self.package, "be cut at a string")
+        if levels.larger(self.package, dials) is not None:
+            check_count(n)
+            return levels.sample_larger(self.package, n, tables.split(self.package, where)[0], seed, dials), {}
         if constraint is None:
             x, condition = self.draw(n, where, seed, **dials)
         else:

@@ -28,6 +28,7 @@ from ..data.split import Split, make_split
 from ..data.table import TableCodec
 from ..data.text import TextCodec
 from ..data.text_shared import shared_pairs
+from ..data.world import World
 from .recast import Codecs, codec_kind, recast, unseen
 from .recipe import Recipe
 
@@ -143,7 +144,10 @@ def prepare(
             return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
         if source.kind == "table" and not tables:
             return Dataset(np.empty((0, *codec.spec.shape), np.float32))
-        x = encode_all(codec, source.items, rows)
+        cut = codec.pieces(take(source.items, rows), rows is split.train) if isinstance(codec, World) else None
+        if cut is not None:
+            rows = rows[cut[1]]
+        x = encode_all(codec, source.items, rows) if cut is None else cut[0]
         return Dataset(x, {name: _encoded(source.columns[name], own, rows, x, codec) for name, own in conditions.items()})
 
     train, validation, holdout = (encoded(rows) for rows in (split.train, split.validation, split.holdout))
@@ -152,6 +156,8 @@ def prepare(
 
 def _encoded(column: Column, own: Codec, rows: np.ndarray, x: np.ndarray, codec: Codec) -> np.ndarray:
     """A condition of the items numbered `rows`, of which x is the encoded form."""
+    if isinstance(codec, World) and (measured := codec.measured(column.name, x)) is not None:
+        return own.encode(list(measured[:, None]))
     if not isinstance(column.pictures, Derived):
         return own.encode(raw_column(column, rows)) if column.pictures is None else encode_all(own, column.pictures, column.values[rows])
     assert isinstance(codec, ImageCodec)
@@ -178,7 +184,7 @@ def _settings(source: Source, recipe: Recipe, train: np.ndarray) -> dict[str, An
     vocabulary with what they quote. Rules and facts that lie beside a table are taken."""
     chosen = source.conditions if recipe.condition is None else recipe.condition
     told = [source.columns[name] for name in chosen if name in source.columns and source.columns[name].kind == "text"]
-    if source.kind == "table":
+    if source.settings:
         return {**source.settings, **recipe.codec}
     if source.kind != "text" or not told or not find_spec("tokenizers"):
         return recipe.codec
