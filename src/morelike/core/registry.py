@@ -258,6 +258,8 @@ _KINDS = [
          candidates=("transformer", "hybrid", "lstm")),
     Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer",
          candidates=("transformer", "hybrid", "lstm")),
+    Kind("music", "morelike.data.music:MusicCodec", "tunes: MIDI files, and JSON lists of pitches", "masked",
+         candidates=("masked",), judges="morelike.judges.music:Music"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

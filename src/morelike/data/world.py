@@ -31,6 +31,10 @@ class World(Codec):
     def describe(self) -> list[str]:
         """What was understood and what is lost, in sentences, for `check`."""
 
+    def pieces(self, item: Raw, training: bool = False) -> list[Raw]:
+        """The examples that one long item gives; `training`: changed copies too, where they are learnt."""
+        return [item]
+
     def machine(self) -> Machine | None:
         """The rules of its world over ids (T,), which whatever is drawn obeys; None where there are none, or where x is no sequence."""
         return None

@@ -28,6 +28,7 @@ from ..data.split import Split, make_split
 from ..data.table import TableCodec
 from ..data.text import TextCodec
 from ..data.text_shared import shared_pairs
+from ..data.world import World
 from .recast import Codecs, codec_kind, recast, unseen
 from .recipe import Recipe
 
@@ -138,15 +139,20 @@ def prepare(
             raise BadInput(f"no training row of {source.name} obeys the rules that were given with the model: {codec.describe_rules()[0]}")
         split = replace(split, train=kept)
 
-    def encoded(rows: np.ndarray) -> Dataset:
+    def encoded(rows: np.ndarray, training: bool = False) -> Dataset:
         if source.ordered and isinstance(codec, TextCodec):
             return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
         if source.kind == "table" and not tables:
             return Dataset(np.empty((0, *codec.spec.shape), np.float32))
-        x = encode_all(codec, source.items, rows)
+        items, numbers = source.items, rows
+        if isinstance(codec, World):
+            pieces = [(row, piece) for row in rows for piece in codec.pieces(source.items[row], training)]
+            items, numbers = [piece for _, piece in pieces], np.arange(len(pieces))
+            rows = np.array([row for row, _ in pieces], np.int64)
+        x = encode_all(codec, items, numbers)
         return Dataset(x, {name: _encoded(source.columns[name], own, rows, x, codec) for name, own in conditions.items()})
 
-    train, validation, holdout = (encoded(rows) for rows in (split.train, split.validation, split.holdout))
+    train, validation, holdout = encoded(split.train, training=True), encoded(split.validation), encoded(split.holdout)
     return Prepared(source, split, codec, conditions, train, validation, holdout, tuple(said), recast=codecs is not None)
 
 
