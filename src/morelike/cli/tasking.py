@@ -63,9 +63,8 @@ def opened(folder: str, device: str) -> Model:
     return load(folder).to(device)
 
 
-def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
+def extend(model: Model, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
     """Continues a text; the first of the texts appears as it is drawn."""
-    model = opened(folder, words.device)
     wish, prompt = words.wish(model), words.read(audience)
     found = texts.extension(model.package, prompt, n, length, wish)
     said(audience, found.notes)

@@ -20,7 +20,7 @@ from ..maths.voicing import EventRules, Voicing
 from .music_draw import draw_tunes
 from .music_file import FORMS, tunes_in, write_tunes
 from .music_forms import LENGTHS, Events, Form, Roll, Voices, placed, slots_of
-from .tune import HIGHEST, LOWEST, VELOCITY, Tune, coarsest, cut, on_grid, tidy, transposed
+from .tune import HIGHEST, LOWEST, Tune, coarsest, cut, on_grid, tidy, transposed
 from .world import World
 
 Named = Literal["voices", "roll", "events"]
@@ -67,7 +67,8 @@ class MusicCodec(World):
             raise BadInput("no training tune has a note")
         steps = steps or coarsest(train[:200])
         train = [on_grid(tune, steps) for tune in train]
-        pitches = [note.pitch for tune in getattr(items, "whole", train) for note in tune.notes]
+        whole = getattr(items, "whole", train)
+        pitches = {note.pitch for tune in whole for note in tune.notes}
         low, high = min(pitches), max(pitches)
         slots = slots_of(train)
         # chords that nobody took apart into voices are a roll
@@ -79,16 +80,16 @@ class MusicCodec(World):
             made = Roll(low, high - low + 1)
         else:
             made = Events(low, high - low + 1, min(16, max(tune.voices for tune in train)))
-        longest = max(len(made.encode(tune)) for tune in train)
-        window = min(window or (_EVENTS if form == "events" else _WINDOW), longest + (form == "events"))
-        ends = form == "events" or any(tune.length < window for tune in getattr(items, "whole", train))
+        coded = [made.encode(tune) for tune in train]
+        window = min(window or (_EVENTS if form == "events" else _WINDOW), max(map(len, coded)) + (form == "events"))
+        ends = form == "events" or any(round(tune.length * steps / tune.resolution) < window for tune in whole)
         first = Counter((tune.metre, tune.programs) for tune in train).most_common(1)[0][0]
         grid = {
             "steps": steps, "tempo": float(np.median([tune.tempo for tune in train])), "metre": list(first[0]),
             "programs": list(first[1]), "velocity": int(np.median([note.velocity for tune in train for note in tune.notes])),
-            "transpose": transpose, "groups": _groups(made, train), "ranges": _ranges(made, train), "said": _said(made, train),
+            "transpose": transpose, "groups": _groups(made, coded), "ranges": _ranges(made, coded, train), "said": _said(made, train),
         }  # fmt: skip
-        return cls(made, window, ends or any(on_grid(t, steps).length < window for t in getattr(items, "whole", train)), grid)
+        return cls(made, window, ends, grid)
 
     @property
     def steps(self) -> int:
@@ -242,12 +243,12 @@ def _repeats(tune: Tune) -> bool:
     return any((note.voice, note.pitch, note.start) in ends for note in tune.notes)
 
 
-def _groups(form: Form, train: Sequence[Tune]) -> list[int]:
+def _groups(form: Form, coded: Sequence[np.ndarray]) -> list[int]:
     """A number for each slot: one for all where they lie in order, the highest first, in nearly all steps; else its voice."""
     if not isinstance(form, Voices):
         return []
     alike = [0] * len(form.slots)
-    steps = np.concatenate([crossed(form.pitches_of(form.encode(tune)), alike) for tune in train])
+    steps = crossed(form.pitches_of(np.concatenate(coded)), alike)
     return alike if steps.mean() <= _ORDERLY else list(form.slots)
 
 
@@ -261,12 +262,12 @@ def crossed(sounding: np.ndarray, groups: Sequence[int]) -> np.ndarray:
     return found
 
 
-def _ranges(form: Form, train: Sequence[Tune]) -> list[list[int]]:
+def _ranges(form: Form, coded: Sequence[np.ndarray], train: Sequence[Tune]) -> list[list[int]]:
     """[lowest, highest] of each slot or voice in the training tunes; [] of a roll."""
     if isinstance(form, Roll):
         return []
     if isinstance(form, Voices):
-        heard = np.concatenate([form.pitches_of(form.encode(tune)) for tune in train])
+        heard = form.pitches_of(np.concatenate(coded))
         own = [heard[heard[:, slot] >= 0, slot] for slot in range(len(form.slots))]
     else:
         assert isinstance(form, Events)
@@ -287,6 +288,3 @@ def _said(form: Form, train: Sequence[Tune]) -> list[str]:
         lost = sum(note.length > LENGTHS for tune in train for note in tune.notes)
         return [f"{lost:,} notes are longer than {LENGTHS} steps, and cut."] if lost else []
     return []
-
-
-__all__ = ["VELOCITY", "MusicCodec", "crossed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
 import re
@@ -14,9 +15,9 @@ from typing import Any
 from ..core.errors import BadInput
 from .columns import split_word
 from .files import FolderFiles
-from .music_midi import ENDINGS, LARGEST, read_midi, write_midi
+from .music_midi import LARGEST, read_midi, write_midi
 from .music_sound import write_wav
-from .tune import HIGHEST, LOWEST, TEMPO, VELOCITY, Note, Tune, joined, tidy
+from .tune import HIGHEST, LOWEST, TEMPO, Note, Tune, joined, tidy
 
 FORMS: Mapping[str, str] = {
     "": "a folder of MIDI files, one a tune", ".mid": "MIDI, several tunes one after another", ".wav": "sound, one after another",
@@ -54,7 +55,7 @@ def tunes_in(path: Path) -> list[Tune]:
     """The tunes of a user's own file. Raises BadInput with file and place."""
     files = FolderFiles(path.parent, [path.name])
     if path.name.lower().endswith(JSON):
-        return [tune for _, tune in read_json(read_bytes(files, path.name), path.name)[0]]
+        return [tune for _, tune in tunes_of(parsed(read_bytes(files, path.name), path.name), path.name)[0]]
     return [read_midi(files.read(path.name, LARGEST), path.name)[0]]
 
 
@@ -64,8 +65,6 @@ def read_bytes(files: Any, name: str) -> bytes:
     if data[:2] != b"\x1f\x8b":
         return data
     try:
-        import io
-
         with gzip.open(io.BytesIO(data)) as stream:
             data = stream.read(_JSON_LARGEST + 1)
     except (OSError, EOFError, ValueError) as error:
@@ -83,37 +82,53 @@ def is_music(data: bytes) -> bool:
     return bool(re.match(r'\s*(\{\s*"\w+"\s*:\s*)?\[\s*\[\s*\[\s*(-?\d+(\.0)?\s*[,\]]|\])', head))
 
 
-def read_json(data: bytes, name: str) -> tuple[list[tuple[str | None, Tune]], list[str]]:
-    """((the split that it is of, a tune) of a JSON file, what was understood). Known are an object of the splits' names, and a list: of
-    tunes, each a list of steps, each the list of the pitches that sound; or what `write_tunes` writes. Where every step of every tune
-    has equally many pitches, -1 for silence, these are voices.
+def parsed(data: bytes, name: str) -> Any:
+    """The JSON value of bytes. Raises BadInput where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{name} is no JSON that can be read: {error}") from error
+
+
+def shape(value: Any) -> dict[str, int]:
+    """How many tunes each part of a JSON value holds."""
+    return {key: len(_list(part)) for key, part in _parts(value).items()}
+
+
+def voices_of(value: Any) -> int:
+    """How many voices the steps of a JSON value have: equally many pitches in every step of every tune, -1 for silence; else 0."""
+    steps = [step for part in _parts(value).values() for tune in _list(part) for step in _list(tune)]
+    counts = {len(_list(step)) for step in steps}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def tunes_of(value: Any, name: str) -> tuple[list[tuple[str | None, Tune]], list[str]]:
+    """((the split that it is of, a tune) of a JSON value, what was understood). Known are an object of the splits' names, and a list: of
+    tunes, each a list of steps, each the list of the pitches that sound; or what `write_tunes` writes.
 
     Raises BadInput with file, tune and step.
     """
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{name} is no JSON that can be read: {error}") from error
     if isinstance(value, dict) and isinstance(value.get("tunes"), list):
         return [(None, from_json(tune, f"{name}, tune {number}")) for number, tune in enumerate(value["tunes"], 1)], []
-    parts = value if isinstance(value, dict) else {"": value}
-    unknown = [key for key in parts if key and split_word(key) is None]
-    if unknown or not all(isinstance(part, list) for part in parts.values()):
+    parts = _parts(value)
+    if any(key and split_word(key) is None for key in parts) or not all(isinstance(part, list) for part in parts.values()):
         raise BadInput(f"{name} holds no tunes: its keys should be train, valid and test, each a list of tunes, or tunes")
-    counts = {len(step) if isinstance(step, list) else -1 for part in parts.values() for tune in part for step in _steps(tune)}
-    lows = any(pitch == -1 for part in parts.values() for tune in part for step in _steps(tune) for pitch in _steps(step))
-    voices = len(counts) == 1 and (lows or counts != {1}) and -1 not in counts
+    voices = voices_of(value)
     resolution, how = _resolution(name)
     found = []
     for key, part in parts.items():
         for number, tune in enumerate(part, 1):
             where = f"{name}, tune {number}" + (f" of {key}" if key else "")
-            found.append((split_word(key) if key else None, _from_steps(_steps(tune), voices, resolution, where)))
-    what = f"{next(iter(counts))} voices, for every step has as many pitches" if voices else "chords without voices"
+            found.append((split_word(key) if key else None, _from_steps(_list(tune), bool(voices), resolution, where)))
+    what = f"{voices} voices, for every step has as many pitches" if voices else "chords without voices"
     return found, [f"{name}: {what}; {how}"]
 
 
-def _steps(value: Any) -> list[Any]:
+def _parts(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -181,6 +196,3 @@ def said(mended: Mapping[str, Counter[str]]) -> list[str]:
         for words in counts:
             files.setdefault(words, []).append(name)
     return [f"{total[words]:,} {words} (in {len(own):,} {'file' if len(own) == 1 else 'files'}, first {own[0]})" for words, own in files.items()]
-
-
-__all__ = ["ENDINGS", "FORMS", "JSON", "VELOCITY", "as_json", "from_json", "is_music", "read_bytes", "read_json", "said", "tunes_in", "write_tunes"]

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.errors import BadInput
 from .columns import category_column, is_official, split_indices, split_word
 from .files import Files, FolderFiles, ZipFiles
-from .music_file import JSON, is_music, read_bytes, read_json, said
+from .music_file import JSON, is_music, parsed, read_bytes, said, shape, tunes_of, voices_of
 from .music_midi import ENDINGS, LARGEST, read_midi
 from .source import Column, Source
 from .text_open import Found
@@ -126,12 +126,11 @@ def _table(
 def open_lists(name: str, files: Files, chosen: Sequence[str]) -> Source:
     """The tunes of one JSON file. Of several with equally many tunes in each part, the one with voices is read, for they hold the same
     tunes; others are refused by name. Raises BadInput where none has a note."""
-    read = {file: read_json(read_bytes(files, file), file) for file in chosen}
-    counts = {file: Counter(split for split, _ in found) for file, (found, _) in read.items()}
-    if len({tuple(sorted(count.items(), key=str)) for count in counts.values()}) > 1:
+    values = {file: parsed(read_bytes(files, file), file) for file in chosen}
+    if len({tuple(sorted(shape(value).items())) for value in values.values()}) > 1:
         raise BadInput(f"{name} holds {len(chosen)} sets of tunes ({', '.join(chosen)}); give the path of one of them.")
-    best = max(chosen, key=lambda file: max(tune.voices for _, tune in read[file][0]))
-    found, notes = read[best]
+    best = max(chosen, key=lambda file: voices_of(values[file]))
+    found, notes = tunes_of(values[best], best)
     if others := [file for file in chosen if file != best]:
         notes = [*notes, f"{best} is read, whose voices are known; {' and '.join(others)} hold as many tunes, taken to be the same"]
     empty = sum(not tune.notes for _, tune in found)

@@ -79,9 +79,9 @@ def on_grid(tune: Tune, steps: int) -> Tune:
     if tune.resolution == steps:
         return tune
     scale, notes = steps / tune.resolution, []
-    for note in tune.notes:
-        start = round(note.start * scale)
-        notes.append(note._replace(start=start, length=max(1, round(note.end * scale) - start)))
+    for pitch, begin, length, voice, velocity in tune.notes:
+        start = round(begin * scale)
+        notes.append(Note(pitch, start, max(1, round((begin + length) * scale) - start), voice, velocity))
     clean = tidy(notes)
     return replace(tune, notes=clean, length=max([round(tune.length * scale), *(note.end for note in clean)]), resolution=steps)
 
@@ -89,11 +89,14 @@ def on_grid(tune: Tune, steps: int) -> Tune:
 def cut(tune: Tune, start: int, end: int) -> Tune:
     """The ticks from `start` up to `end`; notes that go beyond are cut there."""
     notes = []
-    for note in tune.notes:
-        first, last = max(note.start, start), min(note.end, end)
+    for pitch, begin, length, voice, velocity in tune.notes:
+        if begin >= end:
+            break
+        first, last = max(begin, start), min(begin + length, end)
         if first < last:
-            notes.append(note._replace(start=first - start, length=last - first))
-    return replace(tune, notes=tidy(notes), length=min(end, tune.length) - start)
+            notes.append(Note(pitch, first - start, last - first, voice, velocity))
+    notes.sort(key=lambda note: (note.start, note.voice, -note.pitch))
+    return replace(tune, notes=tuple(notes), length=min(end, tune.length) - start)
 
 
 def transposed(tune: Tune, by: int) -> Tune:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def leaps(tune: Tune) -> Numbers:
     """(25,) semitones from a note of a voice to its next, -12 or less to 12 or more."""
     found = np.zeros(2 * _LEAP + 1)
     for line in _melodies(tune):
-        for one, other in zip(line, line[1:], strict=False):
+        for one, other in pairwise(line):
             found[int(np.clip(other.pitch - one.pitch, -_LEAP, _LEAP)) + _LEAP] += 1
     return found
 
@@ -177,6 +178,6 @@ def _melodies(tune: Tune) -> list[list[Note]]:
 def _lines(tune: Tune) -> list[list[int]]:
     """Each voice as symbols: its leaps, and the lengths of the notes before them."""
     return [
-        [(other.pitch - one.pitch + 128) * 1024 + min(one.length, 1023) for one, other in zip(line, line[1:], strict=False)]
+        [(other.pitch - one.pitch + 128) * 1024 + min(one.length, 1023) for one, other in pairwise(line)]
         for line in _melodies(tune)
     ]
