@@ -115,7 +115,7 @@ class MusicCodec(World):
         ]  # fmt: skip
 
     def pieces(self, item: Tune, training: bool = False) -> list[Tune]:
-        """A tune as examples, each within the window: side by side, the last one ending where the tune does. `training`: also transposed."""
+        """A tune as examples within the window, side by side, the last one ending where the tune does. `training`: also transposed."""
         tune, window = on_grid(item, self.steps), self.spec.shape[0]
         found = []
         if isinstance(self.form, Events):

@@ -75,7 +75,7 @@ def read_bytes(files: Any, name: str) -> bytes:
 
 
 def is_music(data: bytes) -> bool:
-    """Whether the beginning of a JSON text looks like tunes: an object of lists of steps (lists of numbers), or of tunes as written here."""
+    """Whether the beginning of a JSON text looks like tunes: lists of steps (lists of numbers), or what `write_tunes` writes."""
     head = data[:4096].decode("utf-8", "replace")
     if re.match(r'\s*\{\s*"tunes"\s*:\s*\[\s*\{\s*"notes"', head):
         return True
@@ -180,7 +180,8 @@ def from_json(value: Any, where: str) -> Tune:
     good = all(LOWEST <= note.pitch <= HIGHEST and note.start >= 0 and note.length > 0 and 0 <= note.voice < 256 for note in notes)
     loud = all(0 < note.velocity <= 127 for note in notes) and all(0 <= program <= 127 for program in programs)
     fits = len(metre) == 2 and 1 <= metre[0] <= 64 and metre[1] in (1, 2, 4, 8, 16, 32, 64)
-    if not (good and loud and fits and resolution > 0 and 0 < tempo < 1e4) or max([length, *(note.end for note in notes)]) > _LONGEST * resolution:
+    short = max([length, *(note.end for note in notes)]) <= _LONGEST * resolution
+    if not (good and loud and fits and short and resolution > 0 and 0 < tempo < 1e4):
         raise BadInput(f"{where} has a note, metre or tempo out of range")
     clean = tidy(notes)
     end = max([length, *(note.end for note in clean)])
@@ -195,4 +196,5 @@ def said(mended: Mapping[str, Counter[str]]) -> list[str]:
         total += counts
         for words in counts:
             files.setdefault(words, []).append(name)
-    return [f"{total[words]:,} {words} (in {len(own):,} {'file' if len(own) == 1 else 'files'}, first {own[0]})" for words, own in files.items()]
+    places = {words: f"{len(own):,} {'file' if len(own) == 1 else 'files'}, first {own[0]}" for words, own in files.items()}
+    return [f"{total[words]:,} {words} (in {place})" for words, place in places.items()]

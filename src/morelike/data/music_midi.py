@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def read_midi(data: bytes, name: str) -> tuple[Tune, Counter[str]]:
         raise BadInput(f"{name} is no MIDI file: it doesn't begin with MThd" if data else f"{name} is empty (0 bytes)")
     size, form, _, division = struct.unpack(">IHHH", data[4:14])
     if form > 1:
-        raise BadInput(f"{name} is a MIDI file of the format {form}, whose tracks are tunes of their own: save them as files of format 0 or 1")
+        raise BadInput(f"{name} is a MIDI file of the format {form}, whose tracks are tunes of their own: save each as a file of format 0")
     # below 0: frames a second and ticks a frame; at 120 a minute a quarter is half a second
     resolution = division if division < 1 << 15 else (256 - (division >> 8)) * (division & 255) // 2
     if not resolution:
@@ -69,12 +70,11 @@ def read_midi(data: bytes, name: str) -> tuple[Tune, Counter[str]]:
 def _tune(heard: _Heard, resolution: int, name: str) -> Tune:
     """Raises BadInput where there is no note, or where there are too many."""
     if not heard.notes:
-        raise BadInput(f"{name} holds only drums ({heard.drums:,} notes), which have no pitches" if heard.drums else f"{name} holds no notes")
+        raise BadInput(f"{name} holds " + (f"only drums ({heard.drums:,} notes), which have no pitches" if heard.drums else "no notes"))
     last = max(note[2] for note in heard.notes)
     if last > _LONGEST * resolution or len(heard.notes) > _MOST_NOTES:
-        raise BadInput(
-            f"{name} lasts {last / resolution:,.0f} quarter notes and has {len(heard.notes):,} notes; at most {_LONGEST:,} and {_MOST_NOTES:,} are read"
-        )
+        size = f"lasts {last / resolution:,.0f} quarter notes and has {len(heard.notes):,} notes"
+        raise BadInput(f"{name} {size}; at most {_LONGEST:,} and {_MOST_NOTES:,} are read")
     if heard.drums:
         heard.said["notes of drums left out"] += heard.drums
     places = {place: voice for voice, place in enumerate(sorted({note[4] for note in heard.notes}))}
@@ -98,74 +98,77 @@ def _tune(heard: _Heard, resolution: int, name: str) -> Tune:
 
 
 def _track(data: bytes, at: int, end: int, track: int, heard: _Heard) -> None:
-    """Reads one track's events in data[at:end]."""
-    tick, status = 0, 0
+    """Reads one track's events in data[at:end]; notes that never end do so with it."""
     sounding: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    notes, base = heard.notes, track * 16
+    tick = 0
     try:
-        while at < end:
-            byte = data[at]
-            at += 1
-            delta = byte & 127
-            while byte & 128:
-                byte = data[at]
-                at += 1
-                delta = delta << 7 | byte & 127
-            tick += delta
-            byte = data[at]
-            if byte & 128:
-                status = byte
-                at += 1
-            kind = status & 0xF0
-            if kind in (0x80, 0x90):
-                pitch, velocity = data[at] & 127, data[at + 1] & 127
-                at += 2
-                key = (status & 15) << 7 | pitch
-                if kind == 0x90 and velocity:
-                    sounding[key].append((tick, velocity))
-                elif sounding[key]:
-                    start, loud = sounding[key].pop(0)
-                    _add(heard, notes, (pitch, start, tick, loud, base + (status & 15)))
-            elif kind in (0xC0, 0xD0):
-                if kind == 0xC0:
-                    heard.programs.setdefault(base + (status & 15), data[at] & 127)
-                at += 1
-            elif kind in (0xA0, 0xB0, 0xE0):
-                at += 2
-            elif status in (0xFF, 0xF0, 0xF7):
-                which = data[at] if status == 0xFF else -1
-                at += which >= 0
-                length = 0
-                while True:
-                    byte = data[at]
-                    at += 1
-                    length = length << 7 | byte & 127
-                    if not byte & 128:
-                        break
-                if which >= 0:
-                    _meta(which, data[at : min(at + length, end)], tick, heard)
-                at += length
-                if which == 0x2F:
-                    break
-            else:
-                heard.said["tracks with bytes that mean nothing, read up to there"] += 1
-                break
+        for tick in _events(data, at, end, track * 16, sounding, heard):
+            heard.end = max(heard.end, tick)
     except IndexError:
         heard.said["tracks that break off, read as far as they go"] += 1
-    heard.end = max(heard.end, tick)
-    for key, open_notes in sounding.items():
-        for start, loud in open_notes:
+    for key, left in sounding.items():
+        for start, loud in left:
             heard.said["notes without an end, ended with their track"] += 1
-            _add(heard, notes, (key & 127, start, max(tick, start + 1), loud, base + (key >> 7)))
+            _add(heard, (key & 127, start, max(tick, start + 1), loud, track * 16 + (key >> 7)))
 
 
-def _add(heard: _Heard, notes: list[tuple[int, int, int, int, int]], note: tuple[int, int, int, int, int]) -> None:
+def _events(  # noqa: PLR0912  # one branch a kind of event, in one loop: it runs for every byte of a thousand files
+    data: bytes, at: int, end: int, base: int, sounding: defaultdict[int, list[tuple[int, int]]], heard: _Heard
+) -> Iterator[int]:
+    """The tick of each event as it is taken in; `sounding`: channel * 128 + pitch -> (start, velocity) of notes that sound. Raises
+    IndexError where the track breaks off."""
+    tick = status = 0
+    while at < end:
+        delta, at = _number(data, at)
+        tick += delta
+        if data[at] & 128:
+            status = data[at]
+            at += 1
+        kind = status & 0xF0
+        if kind in (0x80, 0x90):
+            key, velocity = (status & 15) << 7 | data[at] & 127, data[at + 1] & 127
+            at += 2
+            if kind == 0x90 and velocity:
+                sounding[key].append((tick, velocity))
+            elif sounding[key]:
+                start, loud = sounding[key].pop(0)
+                _add(heard, (key & 127, start, tick, loud, base + (status & 15)))
+        elif kind == 0xC0:
+            heard.programs.setdefault(base + (status & 15), data[at] & 127)
+            at += 1
+        elif kind in (0xA0, 0xB0, 0xD0, 0xE0):
+            at += 1 if kind == 0xD0 else 2
+        elif status in (0xFF, 0xF0, 0xF7):
+            which = data[at] if status == 0xFF else -1
+            length, at = _number(data, at + (which >= 0))
+            _meta(which, data[at : min(at + length, end)], tick, heard)
+            at += length
+            if which == 0x2F:
+                yield tick
+                return
+        else:
+            heard.said["tracks with bytes that mean nothing, read up to there"] += 1
+            return
+        yield tick
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """(a number of groups of seven bits, where the next byte is)."""
+    number, byte = 0, 128
+    while byte & 128:
+        byte = data[at]
+        number = number << 7 | byte & 127
+        at += 1
+    return number, at
+
+
+def _add(heard: _Heard, note: tuple[int, int, int, int, int]) -> None:
     if note[4] & 15 == _DRUMS:
         heard.drums += 1
         return
     if note[2] <= note[1]:
         heard.said["notes of no length, made as short as can be"] += 1
-    notes.append(note)
+    heard.notes.append(note)
 
 
 def _meta(which: int, data: bytes, tick: int, heard: _Heard) -> None:

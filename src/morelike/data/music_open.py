@@ -86,7 +86,8 @@ def _beside(files: Files, names: Sequence[str]) -> tuple[dict[str, Column], list
     for place in places:
         for table in [file for file in place.sizes if file.lower().endswith(".csv")]:
             rows = _rows(place, table)
-            key = next((head for head in (rows[0] if rows else {}) if head and sum(_last(row.get(head)) in wanted for row in rows) >= len(names) / 2), None)
+            heads = [head for head in (rows[0] if rows else {}) if head]
+            key = next((head for head in heads if sum(_last(row.get(head)) in wanted for row in rows) >= len(names) / 2), None)
             if key is not None:
                 return _table(table, {_last(row[key]): row for row in rows if row[key]}, key, names)
     folders = [PurePosixPath(name).parent.name for name in names]
@@ -141,4 +142,5 @@ def open_lists(name: str, files: Files, chosen: Sequence[str]) -> Source:
     notes = notes + ([f"{empty:,} tunes without a note were left out"] if empty else [])
     names = [f"{best} {number}" for number in np.arange(1, len(kept) + 1)]
     tunes = [tune for _, tune in kept]
-    return Source(name, "music", tunes, {}, split if is_official(split) else None, tuple(notes), names=names, why_kind="music: lists of pitches")
+    official = split if is_official(split) else None
+    return Source(name, "music", tunes, {}, official, tuple(notes), names=names, why_kind="music: lists of pitches")

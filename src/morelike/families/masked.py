@@ -193,8 +193,8 @@ class Masked(Generator, Density, Obeys):
         return out.view(-1, *self.spec.shape)
 
     def _shown(
-        self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], noise: Noise, settings: MaskedSettings,
-        rule: Callable[[Tensor, Tensor], Tensor] | None = None,
+        self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], noise: Noise,
+        settings: MaskedSettings, rule: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:  # fmt: skip
         """(B,T) with the places of settled (x, known) drawn in some steps; T may be fewer places than the Spec's."""
         sure, most = settings.order == "confidence", elements(self.spec)

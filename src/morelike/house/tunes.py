@@ -19,7 +19,7 @@ from ..core.noise import Noise
 from ..core.spec import lift
 from ..data.music import MusicCodec
 from ..data.music_forms import Events, Voices
-from ..data.tune import HIGHEST, Tune, on_grid
+from ..data.tune import Tune, on_grid
 from ..maths.voicing import Voicing
 from .able import generator
 from .package import Package
@@ -86,9 +86,10 @@ def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.nd
         raise BadInput("this model learnt rolls, in which voices are not told apart; say which bars are drawn instead")
     if wrong := sorted(kept - set(range(1, slots + 1))):
         raise BadInput(f"there is no voice {wrong[0]}; this model knows the voices 1 to {slots}")
-    heard = [note for note in tune.notes if not kept or not isinstance(codec.form, Voices) or _slot(codec.form, note.voice) + 1 in kept]
+    form = codec.form
+    heard = [note for note in tune.notes if not kept or not isinstance(form, Voices) or _slot(form, note.voice) + 1 in kept]
     if strange := [note.pitch for note in heard if not low <= note.pitch < low + pitches]:
-        raise BadInput(f"the tune has the pitch {strange[0]}; this model knows {low} to {low + pitches - 1} of 0 to {HIGHEST}: transpose it")
+        raise BadInput(f"the tune has the pitch {strange[0]}; this model knows {low} to {low + pitches - 1}: transpose it")
     clean = Tune(tuple(heard), tune.length, tune.resolution)
     ids = np.concatenate([codec.form.encode(clean), np.zeros((length - tune.length, slots), np.int64)])
     hidden = np.ones(ids.shape, bool)
@@ -115,8 +116,9 @@ def _slot(form: Voices, voice: int) -> int:
 
 
 def _window(
-    model: Any, codec: MusicCodec, ids: np.ndarray, known: np.ndarray, condition: Mapping[str, Tensor], noise: Noise, dials: Mapping[str, Any]
-) -> np.ndarray:
+    model: Any, codec: MusicCodec, ids: np.ndarray, known: np.ndarray, condition: Mapping[str, Tensor], noise: Noise,
+    dials: Mapping[str, Any],
+) -> np.ndarray:  # fmt: skip
     """(n,T,V) ids of one window, those of `ids` (n,t,V) where `known` (t,V); a tune that is shorter ends, or is followed by rests."""
     short, stop = codec.spec.shape[0] - ids.shape[1], codec.spec.stop
     x = torch.from_numpy(np.pad(ids, ((0, 0), (0, short), (0, 0)), constant_values=stop or 0)).to(model.device)
@@ -140,10 +142,8 @@ class _Rule:
     stop: int | None
 
     def __call__(self, x: Tensor, known: Tensor) -> Tensor:
-        if self.voicing is None:
-            allowed = torch.ones(*x.shape, self.vocab, dtype=torch.bool)
-        else:
-            allowed = self.voicing.allowed(x.cpu(), known.cpu())
+        free = torch.ones(*x.shape, self.vocab, dtype=torch.bool)
+        allowed = free if self.voicing is None else self.voicing.allowed(x.cpu(), known.cpu())
         if self.stop is not None:
             allowed[..., self.stop] = False
         return allowed.to(x.device)
