@@ -99,7 +99,7 @@ class MusicCodec(World):
     def describe(self) -> list[str]:
         """Sentences on the grid and the form."""
         steps = f"{self.steps} {'step' if self.steps == 1 else 'steps'} a quarter note"
-        low, pitches = self.form.low, self.form.pitches  # type: ignore[attr-defined]
+        low, pitches = self.form.low, self.form.pitches
         how = {
             Voices: f"voices (codec.form=voices): the pitches of {self.spec.shape[-1]} voices at each step",
             Roll: f"a roll (codec.form=roll): which of {pitches} pitches sound at each step; voices and repeated notes are not told apart",
@@ -129,8 +129,8 @@ class MusicCodec(World):
         return [shifted for piece in found for shifted in self._shifted(piece, reach)]
 
     def _shifted(self, piece: Tune, reach: int) -> list[Tune]:
-        own = [note.pitch for note in piece.notes] or [self.form.low]  # type: ignore[attr-defined]
-        low, high = self.form.low - min(own), self.form.low + self.form.pitches - 1 - max(own)  # type: ignore[attr-defined]
+        own = [note.pitch for note in piece.notes] or [self.form.low]
+        low, high = self.form.low - min(own), self.form.low + self.form.pitches - 1 - max(own)
         return [transposed(piece, by) for by in range(max(-reach, low), min(reach, high) + 1)]
 
     def _by_events(self, tune: Tune, most: int) -> list[Tune]:
@@ -143,7 +143,7 @@ class MusicCodec(World):
     def encode(self, items: Sequence[Tune]) -> np.ndarray:
         """(N,*) ids of tunes within the window, padded with the stop. Raises BadInput for pitches never seen and for longer tunes."""
         out = np.full((len(items), *self.spec.shape), self.spec.stop or 0, dtype=self.dtype)
-        low, pitches = self.form.low, self.form.pitches  # type: ignore[attr-defined]
+        low, pitches = self.form.low, self.form.pitches
         for row, item in enumerate(items):
             tune = on_grid(item, self.steps)
             strange = next((note.pitch for note in tune.notes if not low <= note.pitch < low + pitches), None)
@@ -160,7 +160,7 @@ class MusicCodec(World):
         """N tunes from ids (N,*), each up to its first stop."""
         found = []
         for row in np.asarray(x).astype(np.int64):
-            stops = np.flatnonzero((row == self.spec.stop).reshape(len(row), -1).any(1)) if self.spec.stop is not None else []
+            stops = np.flatnonzero((row == (-1 if self.spec.stop is None else self.spec.stop)).reshape(len(row), -1).any(1))
             notes, length = self.form.decode(row[: stops[0]] if len(stops) else row)
             notes = [note._replace(velocity=self.grid["velocity"]) for note in notes]
             found.append(self.tune(notes, length))
@@ -180,7 +180,8 @@ class MusicCodec(World):
         own = dict(state["form"])
         name = own.pop("name")
         own |= {"slots": tuple(own["slots"])} if "slots" in own else {}
-        form: Form = {"voices": Voices, "roll": Roll, "events": Events}[name](**own)  # type: ignore[assignment]
+        kinds: dict[str, Any] = {"voices": Voices, "roll": Roll, "events": Events}
+        form: Form = kinds[name](**own)
         return cls(form, int(state["window"]), bool(state["ends"]), state["grid"])
 
     def machine(self) -> Machine | None:

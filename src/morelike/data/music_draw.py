@@ -45,6 +45,6 @@ def _roll(pen: ImageDraw.ImageDraw, tune: Tune, pitches: tuple[int, int], corner
         pen.line((x, top, x, top + _HEIGHT), _LINE)
     pen.rectangle((left, top, left + _WIDTH, top + _HEIGHT), outline=_LINE)
     for note in tune.notes:
-        x, y = left + note.start * wide, top + (high - note.pitch) * tall
-        right = max(x + 1, left + note.end * wide - 1.5)
-        pen.rectangle((round(x), round(y), round(right), round(y + max(2.0, tall - 1))), _COLOURS[note.voice % len(_COLOURS)])
+        begin, above = left + note.start * wide, top + (high - note.pitch) * tall
+        end = max(begin + 1, left + note.end * wide - 2.5)
+        pen.rectangle((round(begin), round(above), round(end), round(above + max(2.0, tall - 1))), _COLOURS[note.voice % len(_COLOURS)])

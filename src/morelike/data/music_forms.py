@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +20,6 @@ _MOST_SLOTS = 8
 _KEPT = 0.995
 LENGTHS = 32
 """Steps of the longest note that one event says, and of the longest rest."""
-
-
-class Form(Protocol):
-    """How a tune on the codec's grid becomes ids."""
-
-    shape: tuple[int, ...]
-    vocab: int
-
-    def encode(self, tune: Tune) -> Ids:
-        """(t, ...) ids of a tune, t steps or events, without a stop. Its notes lie within the pitches."""
-
-    def decode(self, ids: Ids) -> tuple[list[Note], int]:
-        """(notes, steps) of ids (t, ...)."""
 
 
 def slots_of(tunes: Sequence[Tune]) -> tuple[int, ...]:
@@ -209,3 +196,8 @@ class Events:
                 notes.append(Note(pitch, now, number - self.first_length + 1, voice))
                 pitch = -1
         return list(tidy(notes)), max([now, *(note.end for note in notes)])
+
+
+Form = Voices | Roll | Events
+"""How a tune on the codec's grid becomes ids, and comes back: `encode` gives (t, ...) ids of its t steps or events without a stop,
+`decode` (notes, steps) of such ids."""

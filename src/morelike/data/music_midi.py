@@ -112,7 +112,7 @@ def _track(data: bytes, at: int, end: int, track: int, heard: _Heard) -> None:
             _add(heard, (key & 127, start, max(tick, start + 1), loud, track * 16 + (key >> 7)))
 
 
-def _events(  # noqa: PLR0912  # one branch a kind of event, in one loop: it runs for every byte of a thousand files
+def _events(
     data: bytes, at: int, end: int, base: int, sounding: defaultdict[int, list[tuple[int, int]]], heard: _Heard
 ) -> Iterator[int]:
     """The tick of each event as it is taken in; `sounding`: channel * 128 + pitch -> (start, velocity) of notes that sound. Raises

@@ -43,7 +43,8 @@ def _tone(pitch: int, samples: int) -> NDArray[np.float32]:
             sound += np.sin(2 * np.pi * number * frequency(pitch) * time) * number**-1.4 * np.exp(-0.35 * (number - 1) * time)
     sound *= 0.5 ** (time / _HALVES) * np.minimum(1.0, time / _ATTACK)
     fade = np.clip((total - 1 - np.arange(total)) / (total - samples), 0.0, 1.0)
-    return (sound * np.sin(fade * np.pi / 2) ** 2).astype(np.float32)
+    tone: NDArray[np.float32] = (sound * np.sin(fade * np.pi / 2) ** 2).astype(np.float32)
+    return tone
 
 
 def sound(tune: Tune) -> NDArray[np.int16]:
@@ -57,7 +58,8 @@ def sound(tune: Tune) -> NDArray[np.int16]:
         # low notes need more power to be heard as loud
         mixed[at : at + len(tone)] += tone * (note.velocity / 127) * 2 ** ((60 - note.pitch) / 48)
     peak = float(np.abs(mixed).max(initial=0.0))
-    return np.round(mixed * (_LOUDEST * 32767 / peak if peak else 0.0)).astype(np.int16)
+    whole: NDArray[np.int16] = np.round(mixed * (_LOUDEST * 32767 / peak if peak else 0.0)).astype(np.int16)
+    return whole
 
 
 def write_wav(tune: Tune, path: Path) -> None:

@@ -78,7 +78,7 @@ def _starts(length: int, window: int) -> list[int]:
 
 def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.ndarray]:
     """(ids (L,V), which of them are known (L,V)). Raises BadInput."""
-    low, pitches = codec.form.low, codec.form.pitches  # type: ignore[attr-defined]
+    low, pitches = codec.form.low, codec.form.pitches
     bar, slots = tune.bar, codec.spec.shape[1]
     length = tune.length + part.more * bar
     kept = set(part.keep)

@@ -76,10 +76,10 @@ class EventRules:
         return self._table[states]
 
     def accepts(self, states: Ints) -> Flags:
-        return states == 0
+        return np.asarray(states == 0)
 
     def fits(self, states: Ints, left: int) -> Flags:
-        return (states != DEAD) & (self._needed[states] <= left)
+        return np.asarray((states != DEAD) & (self._needed[states] <= left))
 
     def why_not(self, length: int) -> str:
         return f"no tune fits in {length} events: a note alone takes two or three"
