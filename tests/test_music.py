@@ -293,6 +293,8 @@ def test_from_midi_files_to_harmonies(tmp_path: Path) -> None:
     assert {"pitch-classes", "parallels", "rules-kept", "longest-copy"} <= set(model.card["scores"])
     from morelike.house.tunes import Part, fill
 
+    assert not [fault for fault in map(model.codec.broken, model.sample(20, seed=2)) if fault is not None]
+    assert [fault for fault in map(model.codec.broken, model.sample(20, seed=2, rules=False)) if fault is not None]
     given = chorales()[7]
     found = fill(model.package, given, Part(keep=(1,)), n=3, seed=1)
     soprano = [(note.pitch, note.start) for note in on_grid(given, 2).notes if note.voice == 0]

@@ -16,7 +16,7 @@ import torch
 from ..core.errors import BadInput
 from ..core.spec import Tokens
 from ..maths.constraint import Machine
-from ..maths.voicing import EventRules, Voicing
+from ..maths.voicing import Beside, EventRules, Voicing
 from .music_draw import draw_tunes
 from .music_file import FORMS, tunes_in, write_tunes
 from .music_forms import LENGTHS, Events, Form, Roll, Voices, placed, slots_of
@@ -190,12 +190,13 @@ class MusicCodec(World):
         form = self.form
         return EventRules(LENGTHS, self.ranges, form.low, form.pitches, LENGTHS)
 
-    def voicing(self) -> Voicing | None:
+    def beside(self) -> Beside | None:
         """The rules of voices that sound together, where they are known."""
         if not isinstance(self.form, Voices):
             return None
         pitch = np.append(self.form.pitches_of(np.arange(self.form.vocab)), [-1] * (self.spec.vocab - self.form.vocab))
-        return Voicing(torch.from_numpy(pitch), torch.from_numpy(self.ranges), torch.tensor(self.grid["groups"]))
+        voicing = Voicing(torch.from_numpy(pitch), torch.from_numpy(self.ranges), torch.tensor(self.grid["groups"]))
+        return Beside(voicing, self.spec.stop)
 
     def broken(self, item: Tune) -> str | None:
         """A voice out of its range, or above the one over it; of a roll nothing is asked."""

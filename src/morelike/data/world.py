@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+
+from torch import Tensor
 
 from ..core.contract import Codec, Raw
 from ..maths.constraint import Machine
@@ -37,6 +39,10 @@ class World(Codec):
 
     def machine(self) -> Machine | None:
         """The rules of its world over ids (T,), which whatever is drawn obeys; None where there are none, or where x is no sequence."""
+        return None
+
+    def beside(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """The rules of its world over grids (T,V), as `core.abilities.Obeys` takes them: what may stand beside what in a row."""
         return None
 
     def broken(self, item: Raw) -> str | None:

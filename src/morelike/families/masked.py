@@ -175,9 +175,13 @@ class Masked(Generator, Density, Obeys):
         self, x: Tensor, known: Tensor, rule: Callable[[Tensor, Tensor], Tensor], condition: Condition = None, *, noise: Noise, **dials: Any
     ) -> Tensor:
         """Of each row of a grid one place is shown in a step, so that the rule sees the others. Dials: those of `sample`."""
-        settings = replace(self.settings, **dials)
+        settings, shape = replace(self.settings, **dials), x.shape
         told, given = all_given(condition)
-        return self._shown(x.flatten(1), known.flatten(1), told, given, noise, settings, rule).view(x.shape)
+        x, known = x.flatten(1), known.flatten(1)
+        if not bool(known.any()):
+            # a whole item: where it ends is settled first, for the rule speaks of what stands before the end
+            x, known = self._ended(x, known, told, given, noise)
+        return self._shown(x, known, told, given, noise, settings, rule).view(shape)
 
     def _fill(self, x: Tensor, known: Tensor, condition: Condition, noise: Noise, dials: Mapping[str, Any]) -> Tensor:
         """(B,*) with the places of x (B,T) that are not known drawn in some steps."""

@@ -6,13 +6,14 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Continues
+from ..core.abilities import Continues, Obeys
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
@@ -83,6 +84,8 @@ def obeying(package: Package) -> Drawing | None:
     """`by` for `draw`: what is drawn obeys the rules of its kind of data (`data.world.World.machine`), exactly renormalised at every id.
     None where there are no rules, or where the model doesn't say how a sequence goes on."""
     model, codec = package.model, package.codec
+    if isinstance(model, Obeys) and isinstance(codec, World) and (rule := codec.beside()) is not None:
+        return partial(_beside, model, rule)
     machine = codec.machine() if isinstance(codec, World) else None
     if machine is None or not isinstance(model, Continues) or not sequential(package.model.spec):
         return None
@@ -95,6 +98,15 @@ def obeying(package: Package) -> Drawing | None:
         return decode(model, spec, condition, noise=noise, dials=own, constraint=rules)
 
     return by
+
+
+def _beside(
+    model: Obeys, rule: Callable[[Tensor, Tensor], Tensor], condition: Mapping[str, Tensor], noise: Noise, dials: Mapping[str, Any]
+) -> Tensor:
+    """Whole grids of which nothing is known, drawn under a rule."""
+    assert isinstance(model, Generator)
+    x = torch.zeros(noise.size, *model.spec.shape, dtype=torch.int64, device=noise.index.device)
+    return model.infill_by(x, torch.zeros_like(x, dtype=torch.bool), rule, condition, noise=noise, **dials)
 
 
 def ruled(package: Package, dials: Mapping[str, Any]) -> tuple[Drawing | None, Mapping[str, Any]]:

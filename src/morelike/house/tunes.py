@@ -20,7 +20,6 @@ from ..core.spec import lift
 from ..data.music import MusicCodec
 from ..data.music_forms import Events, Voices
 from ..data.tune import Tune, on_grid
-from ..maths.voicing import Voicing
 from .able import generator
 from .package import Package
 from .sampling import fixed_conditions
@@ -124,29 +123,15 @@ def _window(
     x = torch.from_numpy(np.pad(ids, ((0, 0), (0, short), (0, 0)), constant_values=stop or 0)).to(model.device)
     there = torch.from_numpy(np.pad(known, ((0, short), (0, 0)), constant_values=True)).to(model.device).expand(x.shape)
     x = lift(codec.spec, x)
-    voicing = codec.voicing()
-    if isinstance(model, Obeys):
-        rule = _Rule(voicing, codec.spec.vocab, stop)
-        with torch.inference_mode():
-            return np.asarray(model.infill_by(x, there, rule, condition, noise=noise, **dials).cpu().numpy())
+    rule = codec.beside()
     with torch.inference_mode():
-        return np.asarray(model.infill(x, there, condition, noise=noise, **dials).cpu().numpy())
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What may be drawn beside what is known: the voicing's ids where there is one, and never the stop."""
-
-    voicing: Voicing | None
-    vocab: int
-    stop: int | None
-
-    def __call__(self, x: Tensor, known: Tensor) -> Tensor:
-        free = torch.ones(*x.shape, self.vocab, dtype=torch.bool)
-        allowed = free if self.voicing is None else self.voicing.allowed(x.cpu(), known.cpu())
-        if self.stop is not None:
-            allowed[..., self.stop] = False
-        return allowed.to(x.device)
+        if rule is not None and isinstance(model, Obeys):
+            drawn = model.infill_by(x, there, rule, condition, noise=noise, **dials)
+        else:
+            drawn = model.infill(x, there, condition, noise=noise, **dials)
+    found = drawn.cpu().numpy()
+    # a rest where a tune would have ended early
+    return found if stop is None else np.where(found == stop, 0, found)
 
 
 def _as_given(codec: MusicCodec, tune: Tune, ids: np.ndarray) -> Tune:

@@ -44,6 +44,20 @@ class Voicing:
         return fits | (self.pitch < 0)
 
 
+class Beside:
+    """A voicing as a rule for what fills in (`core.abilities.Obeys`): of ids beside those that are known, never the stop."""
+
+    def __init__(self, voicing: Voicing, stop: int | None) -> None:
+        self.voicing, self.stop = voicing, stop
+
+    def __call__(self, x: Tensor, known: Tensor) -> Tensor:
+        """(B,T,V,N) bool of x and known (B,T,V)."""
+        allowed = self.voicing.allowed(x.cpu(), known.cpu())
+        if self.stop is not None:
+            allowed[..., self.stop] = False
+        return allowed.to(x.device)
+
+
 class EventRules:
     """The grammar of tunes as events (`maths.constraint.Machine`): a rest, or a note's voice, pitch and length in turn, the pitch within
     the voice's range. States: 0 between notes, 1 after a pitch, 2 + v after the voice v; a tune has a note at least, so 2 + voices
