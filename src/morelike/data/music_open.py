@@ -71,7 +71,7 @@ def open_midi(name: str, files: Files, chosen: Sequence[str]) -> Source:
         notes.append(f"metres: {shown}; what is drawn is written in the commonest")
     return Source(
         name, "music", tunes, columns, split if is_official(split) else None, (*notes, *said(mended)), tuple(skipped), names,
-        "music: MIDI files", tuple(columns),
+        "MIDI files", tuple(columns),
     )  # fmt: skip
 
 
@@ -143,4 +143,4 @@ def open_lists(name: str, files: Files, chosen: Sequence[str]) -> Source:
     names = [f"{best} {number}" for number in np.arange(1, len(kept) + 1)]
     tunes = [tune for _, tune in kept]
     official = split if is_official(split) else None
-    return Source(name, "music", tunes, {}, official, tuple(notes), names=names, why_kind="music: lists of pitches")
+    return Source(name, "music", tunes, {}, official, tuple(notes), names=names, why_kind="JSON lists of pitches")
