@@ -30,6 +30,8 @@ from morelike.cli import training
 from morelike.core import registry
 from morelike.core.abilities import abilities
 from morelike.core.contract import Trainable
+from morelike.data.music_midi import write_midi
+from morelike.data.tune import Note, Tune, tidy
 from morelike.house import verbs
 from morelike.house.model import Model, load
 from morelike.house.prepare import default_folder
@@ -38,7 +40,8 @@ from morelike.house.recipe import Recipe, Training
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
          "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/levels.md",
-         "docs/log.md", "docs/molecules.md", "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/tables.md",
+         "docs/log.md", "docs/molecules.md", "docs/music.md",
+         "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/tables.md",
          "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
@@ -112,6 +115,15 @@ def _my_levels(folder: Path) -> None:
         place.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+def _my_songs(folder: Path) -> None:
+    """A folder of small MIDI files of two voices, and one more."""
+    (folder / "my-songs").mkdir()
+    for number in range(14):
+        notes = [Note(60 - 12 * voice + (number + step) % 7, 4 * step, 4, voice) for step in range(8) for voice in range(2)]
+        write_midi(Tune(tidy(notes), 32, 4), folder / "my-songs" / f"{number}.mid")
+    shutil.copy(folder / "my-songs" / "3.mid", folder / "my-tune.mid")
+
+
 @pytest.fixture
 def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A reader's folder: some pictures of two classes, and small models in place of those that take minutes."""
@@ -132,6 +144,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     Image.fromarray(values[0, :4, :4]).save(tmp_path / "small.png")
     _my_texts(tmp_path)
     _my_levels(tmp_path)
+    _my_songs(tmp_path)
     train_words, train_python = training.train, verbs.train
 
     def stand_in(folder: Path) -> None:
@@ -143,6 +156,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         told = recipe.data == "my-pairs" or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
         own = own or recipe.data == "my-levels"
+        own = own or recipe.data == "my-songs"
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"

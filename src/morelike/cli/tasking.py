@@ -65,14 +65,8 @@ def opened(folder: str, device: str) -> Model:
     return load(folder).to(device)
 
 
-def extend(folder: str, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
+def extend(model: Model, words: Words, n: int, length: int | None, as_json: bool, audience: RichAudience) -> None:
     """Continues a text; the first of the texts appears as it is drawn."""
-    model = opened(folder, words.device)
-    if model.codec.kind == "level":
-        from . import levels
-
-        levels.extend(model, words, n, length, as_json)
-        return
     wish, prompt = words.wish(model), words.read(audience)
     if isinstance(model.codec, World):
         none_of({"--length": length}, "is for texts")

@@ -52,16 +52,28 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     seed: Seed = 0,
     constraint: Constraint = None,
     stop: Stop = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="PATH", help="of a tune, as for sample; by default extended.mid", show_default=False)
+    ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a text, printed as it is written; without a text from nothing."""
-    from . import tasking
+    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, or with a level."""
+    from . import levels, tasking, tunes
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, stop=stop or (), device=device)
-    tasking.extend(model, words, n, length, as_json, RichAudience(quiet))
+    opened = tasking.opened(model, device)
+    if opened.codec.kind == "music":
+        tasking.none_of({"--constraint": constraint, "--stop": stop}, "is for texts")
+        tunes.extend(opened, words, n, length, out, as_json)
+        return
+    tasking.none_of({"--out": out}, "is for tunes")
+    if opened.codec.kind == "level":
+        levels.extend(opened, words, n, length, as_json)
+        return
+    tasking.extend(opened, words, n, length, as_json, RichAudience(quiet))
 
 
 @app.command()
@@ -106,6 +118,12 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
             help="the filled table, with -n FILE-1.csv and on; a sheet of pictures and FILE-1.png and on, by default MODEL/restored.png",
         ),
     ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="VOICES", help="of a tune: the voices that stay, such as 1 or 1,4", show_default=False)
+    ] = None,
+    bars: Annotated[
+        str | None, typer.Option("--bars", metavar="FIRST-LAST", help="of a tune: the bars that are drawn anew", show_default=False)
+    ] = None,
     where: Where = None,
     seed: Seed = 0,
     constraint: Constraint = None,
@@ -113,18 +131,26 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table; or draw what is missing of a picture."""
-    from . import levels, repairing, table_tasks, tasking
+    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table; or draw what is missing of a picture, of a level,
+    or voices or bars of a tune."""
+    from . import levels, repairing, table_tasks, tasking, tunes
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, device=device)
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
     typed = repairing.Typed(op, known, mask, box, at, sigma)
+    if opened.codec.kind != "music":
+        tasking.none_of({"--keep": keep, "--bars": bars}, "is for tunes")
     if opened.codec.kind == "level":
         pictures = {"--op": op, "--mask": mask, "--at": at, "--sigma": sigma}
         others = {"--gap-length": gap_length, "--constraint": constraint, "--best": best}
         tasking.none_of({**pictures, **others}, "isn't for levels, which take --known FILE --box left,top,width,height")
         levels.restore(opened, known, box, words, n, out, as_json)
+        return
+    if opened.codec.kind == "music":
+        others = {**typed.options, "--gap-length": gap_length, "--constraint": constraint, "--best": best}
+        tasking.none_of(others, "is for texts, tables or pictures")
+        tunes.restore(opened, words, keep, bars, n, out, as_json)
         return
     if opened.codec.kind == "image":
         tasking.none_of({"--gap-length": gap_length, "--constraint": constraint, "--best": best}, "is for texts or tables")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
@@ -125,6 +125,17 @@ class Infills(ABC):
     @abstractmethod
     def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """(B,*) x with everything that is not `known` (B,*) bool drawn anew; what is known comes back unchanged."""
+
+
+class Obeys(Infills):
+    """Fills in what is missing under a rule of what may stand beside what."""
+
+    @abstractmethod
+    def infill_by(
+        self, x: Tensor, known: Tensor, rule: Callable[[Tensor, Tensor], Tensor], condition: Condition = None, *, noise: Noise, **dials: Any
+    ) -> Tensor:
+        """(B,*) as `infill`; `rule` says of (x, known), (B,*) each, which ids a place that isn't known may have, (B,*,V) bool. It is asked
+        anew after each place of a row of a grid, so what is drawn keeps a rule that looks at one row; it must always leave an id."""
 
 
 @dataclass(frozen=True, slots=True)

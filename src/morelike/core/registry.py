@@ -270,6 +270,8 @@ _KINDS = [
          candidates=("lstm", "transformer"), judges="morelike.judges.molecule:Molecules"),
     Kind("level", "morelike.data.level:LevelCodec", "game levels: grids of tiles with a legend, Sokoban, rooms", "lstm",
          candidates=("lstm", "transformer", "masked"), judges="morelike.judges.level:Level"),
+    Kind("music", "morelike.data.music:MusicCodec", "tunes: MIDI files, and JSON lists of pitches", "masked",
+         candidates=("masked",), judges="morelike.judges.music:Music"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

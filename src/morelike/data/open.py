@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, table_open, text_open
+from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, table_open, text_open
 from .columns import column, split_word
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
@@ -187,6 +187,7 @@ _Opener = Callable[[str, Files, str | None, Sequence[str], bool], list[text_open
 _WORLDS: dict[str, _Opener] = {
     "level": level_open.found_level,
     "molecule": molecule_open.found_molecules,
+    "music": music_open.found_music,
 }
 """Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from ..core.contract import Codec, Raw
 from ..maths.constraint import Machine
@@ -35,7 +36,7 @@ class World(Codec):
 
     def pieces(self, items: Sequence[Raw], dense: bool) -> tuple[np.ndarray, np.ndarray] | None:
         """(examples (M,*), (M,) the number of the item each is of) where an item gives several: many that overlap where they are to be
-        learnt (`dense`), fewer where they are held out. None where an item is an example."""
+        learnt (`dense`), or changed copies too; fewer where they are held out. None where an item is an example."""
         return None
 
     def measured(self, name: str, x: np.ndarray) -> np.ndarray | None:
@@ -49,6 +50,10 @@ class World(Codec):
     def completing(self, text: str, beginning: bool) -> Machine | None:
         """The rules of whole items that hold what a user knows of one: a text with gaps, or (`beginning`) what comes first. None where
         this kind of data can't be completed so; raises BadInput where the text can't be read."""
+        return None
+
+    def beside(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """The rules of its world over grids (T,V), as `core.abilities.Obeys` takes them: what may stand beside what in a row."""
         return None
 
     def broken(self, item: Raw) -> str | None:

@@ -10,7 +10,7 @@ whole items, each counted once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Infills
+from ..core.abilities import Condition, Density, Obeys
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, UnknownName
 from ..core.noise import Noise
@@ -61,7 +61,7 @@ class MaskedSettings:
         check_ranges(self, steps=(0, 1 << 16), temperature=(0, math.inf), draws=(1, 1 << 16), dropout=(0, 0.99))
 
 
-class Masked(Generator, Density, Infills):
+class Masked(Generator, Density, Obeys):
     """Absorbing discrete diffusion (Austin et al. 2021, arXiv:2107.03006; Sahoo et al. 2024, arXiv:2406.07524; Shi et al. 2024,
     arXiv:2406.04329) with parallel drawing (Chang et al. 2022, arXiv:2202.04200).
 
@@ -171,6 +171,18 @@ class Masked(Generator, Density, Infills):
             raise BadInput(f"what is known must be ids of 0..{self.spec.vocab - 1}")
         return self._fill(x.flatten(1), known.flatten(1), condition, noise, dials)
 
+    def infill_by(
+        self, x: Tensor, known: Tensor, rule: Callable[[Tensor, Tensor], Tensor], condition: Condition = None, *, noise: Noise, **dials: Any
+    ) -> Tensor:
+        """Of each row of a grid one place is shown in a step, so that the rule sees the others. Dials: those of `sample`."""
+        settings, shape = replace(self.settings, **dials), x.shape
+        told, given = all_given(condition)
+        x, known = x.flatten(1), known.flatten(1)
+        if not bool(known.any()):
+            # a whole item: where it ends is settled first, for the rule speaks of what stands before the end
+            x, known = self._ended(x, known, told, given, noise)
+        return self._shown(x, known, told, given, noise, settings, rule).view(shape)
+
     def _fill(self, x: Tensor, known: Tensor, condition: Condition, noise: Noise, dials: Mapping[str, Any]) -> Tensor:
         """(B,*) with the places of x (B,T) that are not known drawn in some steps."""
         settings = replace(self.settings, **dials)
@@ -185,31 +197,45 @@ class Masked(Generator, Density, Infills):
         return out.view(-1, *self.spec.shape)
 
     def _shown(
-        self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], noise: Noise, settings: MaskedSettings
-    ) -> Tensor:
+        self, x: Tensor, known: Tensor, condition: Mapping[str, Tensor], given: Mapping[str, Tensor], noise: Noise,
+        settings: MaskedSettings, rule: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> Tensor:  # fmt: skip
         """(B,T) with the places of settled (x, known) drawn in some steps; T may be fewer places than the Spec's."""
         sure, most = settings.order == "confidence", elements(self.spec)
         steps = settings.steps or min((most + 1) // 2 if sure else most, _MOST_STEPS)
         order = self._places(noise, x.shape[1], "order")
         at_first = (~known).sum(1)
-        for step in range(1, steps + 1):
-            show = ((~known).sum(1) - _left(at_first, step, steps, settings.order)).clamp(min=0)
+        # under a rule some places of a row wait for the others
+        for step in range(1, steps + (elements(self.spec) // self.spec.shape[0] if rule else 1)):
+            show = ((~known).sum(1) - _left(at_first, min(step, steps), steps, settings.order)).clamp(min=0)
             if not bool(show.any()):
                 continue
             logits = self._logits(x, known, condition, given)
+            if rule is not None:
+                shape = (len(x), -1, *self.spec.shape[1:])
+                logits = logits.masked_fill(~rule(x.view(shape), known.view(shape)).flatten(1, -2), -torch.inf)
             own = noise.under("step", step)
             if sure:
                 drawn, sureness = self._drawn(x, self._without_stop(logits), ~known, settings.temperature, own)
                 gumbel = -torch.log(-torch.log(self._places(own, x.shape[1], "place")))
-                now = _first(-(sureness + _SPREAD * (1 - step / steps) * gumbel), known, show)
+                rank = -(sureness + _SPREAD * max(0.0, 1 - step / steps) * gumbel)
+                now = _first(rank, known, show)
+                now = now if rule is None else self._one_a_row(now, rank)
                 x = torch.where(now, drawn, x)
             else:
                 now = _first(order, known, show)
+                now = now if rule is None else self._one_a_row(now, order)
                 x = self._drawn(x, logits, now, settings.temperature, own)[0]
             # places drawn together know nothing of each other: what stands after a stop gives way to it
             ended = ((known | now) & (x == self.spec.stop)).cumsum(1) > 0 if self.spec.stop is not None else torch.zeros_like(known)
             x, known = torch.where(ended & ~known, self.spec.stop or 0, x), known | now | ended
         return x
+
+    def _one_a_row(self, now: Tensor, rank: Tensor) -> Tensor:
+        """(B,T) bool: of the places `now` (B,T) of each row of the grid the one of least rank (B,T)."""
+        rows = rank.masked_fill(~now, torch.inf).view(len(now), self.spec.shape[0], -1)
+        first = torch.zeros_like(rows, dtype=torch.bool).scatter(2, rows.argmin(2, keepdim=True), True)
+        return now & first.flatten(1)
 
     def _places(self, noise: Noise, count: int, name: str) -> Tensor:
         """(B,count) uniforms, one a place, whatever the count."""

@@ -28,6 +28,7 @@ NEEDS = {
     "classify": (("density",),),
     "fill in a table": (("infills",),),
     "fill in a part of a picture": (("denoises",), ("infills",), ("prior",)),
+    "fill in a part of a tune": (("infills",),),
     "restore a picture": (("denoises",), ("prior",)),
     "detect": (("density",),),
     "fix columns of a table": (("narrows",),),

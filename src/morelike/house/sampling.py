@@ -6,13 +6,14 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Continues, Predicts, Writes
+from ..core.abilities import Condition, Continues, Obeys, Predicts, Writes
 from ..core.contract import Codec, Generator, Trainable
 from ..core.errors import BadInput, BadPackage, Refused, UnknownName
 from ..core.noise import Noise
@@ -94,6 +95,8 @@ def rules_of(package: Package) -> Constraint | None:
 def obeying(package: Package) -> Drawing | None:
     """`by` for `draw`: what is drawn obeys the rules of its kind of data, exactly renormalised at every id. None where there are no rules,
     or where the model doesn't say how a sequence goes on."""
+    if isinstance(package.model, Obeys) and isinstance(package.codec, World) and (rule := package.codec.beside()) is not None:
+        return partial(_beside, package.model, rule)
     model, rules = package.model, rules_of(package)
     if rules is None or not isinstance(model, Continues | Writes):
         return None
@@ -119,6 +122,15 @@ def likeliest_under_rules(package: Package) -> Callable[[Tensor, Condition], Ten
         return decode(model.writer(z), rules.spec, condition, noise=nothing, dials=Dials(temperature=0), constraint=rules)
 
     return likeliest
+
+
+def _beside(
+    model: Obeys, rule: Callable[[Tensor, Tensor], Tensor], condition: Mapping[str, Tensor], noise: Noise, dials: Mapping[str, Any]
+) -> Tensor:
+    """Whole grids of which nothing is known, drawn under a rule."""
+    assert isinstance(model, Generator)
+    x = torch.zeros(noise.size, *model.spec.shape, dtype=torch.int64, device=noise.index.device)
+    return model.infill_by(x, torch.zeros_like(x, dtype=torch.bool), rule, condition, noise=noise, **dials)
 
 
 def ruled(package: Package, dials: Mapping[str, Any]) -> tuple[Drawing | None, Mapping[str, Any]]:

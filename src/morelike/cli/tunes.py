@@ -1,0 +1,71 @@
+"""The verbs `restore` and `extend` for models of music: from a MIDI file and what is to be drawn of it to files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..core.errors import BadInput
+from ..data.music import MusicCodec
+from ..house import tunes as house
+from ..house import writing
+from ..house.model import Model
+from ..house.tunes import Part
+from . import show
+from .drawing import dials_of, where_of
+from .tasking import Words
+
+_MOST_BARS = 256
+
+
+def restore(model: Model, words: Words, kept: str | None, bars: str | None, n: int | None, out: str | None, as_json: bool) -> None:
+    """Draws voices or bars of a tune anew, and writes the alternatives."""
+    _fill(model, words, Part(_voices(kept), _bars(bars)), n or 1, out or "restored.mid", as_json)
+
+
+def extend(model: Model, words: Words, n: int, length: int | None, out: str | None, as_json: bool) -> None:
+    """Goes on with a tune by some bars, by default 4, and writes the alternatives."""
+    more = 4 if length is None else length
+    if more > _MOST_BARS:
+        raise BadInput(f"at most {_MOST_BARS} bars are added at once, not {more}")
+    _fill(model, words, Part(more=more), n, out or "extended.mid", as_json)
+
+
+def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: bool) -> None:
+    path = words.file if words.file is not None else words.text
+    if path is None:
+        raise BadInput("there is no tune: name a MIDI file, or a JSON file of tunes")
+    if not Path(path).is_file():
+        raise BadInput(f"there is no file {path}")
+    place = writing.target(out, model.codec.kind, n)
+    codec = model.codec
+    assert isinstance(codec, MusicCodec)
+    tune = codec.read(Path(path))[0]
+    found = house.fill(model.package, tune, part, n, where_of(model, words.where), words.seed, **dials_of(words.dials))
+    writing.write(place, found, codec, {}, {})
+    broken = [fault for fault in map(codec.broken, found) if fault is not None]
+    if as_json:
+        show.as_json({"path": str(place.path), "n": n, "notes": [len(one) for one in found], "broken": broken})
+        return
+    show.say(f"{n:,} {'tune' if n == 1 else 'tunes'}: {place.path}")
+    if broken:
+        show.say(f"{len(broken):,} of them don't keep all rules ({broken[0]}): what was given doesn't either")
+
+
+def _voices(text: str | None) -> tuple[int, ...]:
+    """Numbers with commas between. Raises BadInput for anything else."""
+    if text is None:
+        return ()
+    if not re.fullmatch(r"\d{1,3}(,\d{1,3})*", text.replace(" ", "")):
+        raise BadInput(f"--keep {text!r} is no list of voices, such as 1 or 1,4")
+    return tuple(map(int, text.replace(" ", "").split(",")))
+
+
+def _bars(text: str | None) -> tuple[int, int] | None:
+    """One bar, or the first and the last. Raises BadInput for anything else."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip())
+    if found is None:
+        raise BadInput(f"--bars {text!r} is no bar or bars, such as 3 or 3-4")
+    return int(found[1]), int(found[2] or found[1])

@@ -1,0 +1,141 @@
+"""Tunes of which a part is known: voices or bars are drawn anew, or the tune goes on. Rules hold in whatever is drawn.
+
+T steps of a window, L steps of the tune, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.abilities import Infills, Obeys
+from ..core.errors import BadInput, Refused
+from ..core.noise import Noise
+from ..core.spec import lift
+from ..data.music import MusicCodec
+from ..data.music_forms import Events, Voices
+from ..data.tune import Tune, on_grid
+from .able import generator
+from .package import Package
+from .sampling import fixed_conditions
+
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a tune is to be drawn."""
+
+    keep: tuple[int, ...] = ()
+    """Voices that stay, from 1; all others are drawn. () = every voice is drawn where `bars` says so."""
+    bars: tuple[int, int] | None = None
+    """(first, last) bar that is drawn, from 1; None = all."""
+    more: int = 0
+    """Bars that are added at the end."""
+
+
+def fill(
+    package: Package, tune: Tune, part: Part, n: int = 1, where: Mapping[str, Any] | None = None, seed: int = 0, **dials: Any
+) -> list[Tune]:
+    """n tunes of which all but `part` is as in `tune`, on the model's grid. A tune longer than the model's window is filled in window by
+    window, each of which knows the half before it. Voices stay within their ranges and don't cross, wherever what is known allows it.
+
+    Raises BadInput for what doesn't fit the tune, Refused for a model that can't.
+    """
+    codec, model = package.codec, generator(package, "fill in a part of a tune")
+    if not isinstance(codec, MusicCodec):
+        raise BadInput(f"this model learnt the kind {codec.kind!r}, not music")
+    if not isinstance(model, Infills) or isinstance(codec.form, Events):
+        raise Refused("it takes a model that fills in (masked, rnn-nade) of voices or a roll (codec.form)")
+    if not 1 <= n <= MOST:
+        raise BadInput(f"the number of alternatives must be between 1 and {MOST}, not {n}")
+    own = on_grid(tune, codec.steps)
+    ids, known = _asked(codec, own, part)
+    condition = {name: value.to(model.device).expand(n, *value.shape[1:]) for name, value in fixed_conditions(package, where or {}).items()}
+    window = codec.spec.shape[0]
+    x, there = np.repeat(ids[None], n, 0), known.copy()
+    for number, start in enumerate(_starts(len(ids), window)):
+        rows = slice(start, min(start + window, len(ids)))
+        if there[rows].all():
+            continue
+        noise = Noise(seed, n, path=("fill", str(number))).to(model.device)
+        x[:, rows] = _window(model, codec, x[:, rows], there[rows], condition, noise, dials)[:, : rows.stop - rows.start]
+        there[rows] = True
+    return [_as_given(codec, own, row) for row in x]
+
+
+def _starts(length: int, window: int) -> list[int]:
+    """Windows that overlap by half, the last one ending where the tune does."""
+    last = max(0, length - window)
+    return [*range(0, last, max(1, window // 2)), last]
+
+
+def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """(ids (L,V), which of them are known (L,V)). Raises BadInput."""
+    low, pitches = codec.form.low, codec.form.pitches
+    bar, slots = tune.bar, codec.spec.shape[1]
+    length = tune.length + part.more * bar
+    kept = set(part.keep)
+    if kept and not isinstance(codec.form, Voices):
+        raise BadInput("this model learnt rolls, in which voices are not told apart; say which bars are drawn instead")
+    if wrong := sorted(kept - set(range(1, slots + 1))):
+        raise BadInput(f"there is no voice {wrong[0]}; this model knows the voices 1 to {slots}")
+    form = codec.form
+    heard = [note for note in tune.notes if not kept or not isinstance(form, Voices) or _slot(form, note.voice) + 1 in kept]
+    if strange := [note.pitch for note in heard if not low <= note.pitch < low + pitches]:
+        raise BadInput(f"the tune has the pitch {strange[0]}; this model knows {low} to {low + pitches - 1}: transpose it")
+    clean = Tune(tuple(heard), tune.length, tune.resolution)
+    ids = np.concatenate([codec.form.encode(clean), np.zeros((length - tune.length, slots), np.int64)])
+    hidden = np.ones(ids.shape, bool)
+    if kept:
+        hidden[:, [voice - 1 for voice in sorted(kept)]] = False
+    if part.bars is not None:
+        first, last = part.bars
+        bars = -(-tune.length // bar)
+        if not 1 <= first <= last <= bars:
+            raise BadInput(f"bars {first}-{last} can't be drawn: the tune has the bars 1 to {bars}")
+        hidden[: (first - 1) * bar] = False
+        hidden[last * bar :] = False
+    elif part.more:
+        hidden[: tune.length] = False
+        hidden[tune.length :] = True
+    elif not kept:
+        raise BadInput("nothing says what is to be drawn: name the voices that are kept, or the bars that are drawn anew")
+    return ids, ~hidden
+
+
+def _slot(form: Voices, voice: int) -> int:
+    """The first slot of a voice; -2 where it has none."""
+    return form.slots.index(voice) if voice in form.slots else -2
+
+
+def _window(
+    model: Any, codec: MusicCodec, ids: np.ndarray, known: np.ndarray, condition: Mapping[str, Tensor], noise: Noise,
+    dials: Mapping[str, Any],
+) -> np.ndarray:  # fmt: skip
+    """(n,T,V) ids of one window, those of `ids` (n,t,V) where `known` (t,V); a tune that is shorter ends, or is followed by rests."""
+    short, stop = codec.spec.shape[0] - ids.shape[1], codec.spec.stop
+    x = torch.from_numpy(np.pad(ids, ((0, 0), (0, short), (0, 0)), constant_values=stop or 0)).to(model.device)
+    there = torch.from_numpy(np.pad(known, ((0, short), (0, 0)), constant_values=True)).to(model.device).expand(x.shape)
+    x = lift(codec.spec, x)
+    rule = codec.beside()
+    with torch.inference_mode():
+        if rule is not None and isinstance(model, Obeys):
+            drawn = model.infill_by(x, there, rule, condition, noise=noise, **dials)
+        else:
+            drawn = model.infill(x, there, condition, noise=noise, **dials)
+    found = drawn.cpu().numpy()
+    # a rest where a tune would have ended early
+    return found if stop is None else np.where(found == stop, 0, found)
+
+
+def _as_given(codec: MusicCodec, tune: Tune, ids: np.ndarray) -> Tune:
+    """The tune of ids (L,V) in the tempo, metre and key of the one that was given."""
+    notes, length = codec.form.decode(ids)
+    found = codec.tune([note._replace(velocity=codec.grid["velocity"]) for note in notes], length)
+    return Tune(found.notes, found.length, found.resolution, tune.tempo, tune.metre, tune.key, found.programs)
