@@ -258,6 +258,8 @@ _KINDS = [
          candidates=("transformer", "hybrid", "lstm")),
     Kind("lines", "morelike.data.text:TextCodec", "text whose lines are separate items", "transformer",
          candidates=("transformer", "hybrid", "lstm")),
+    Kind("strokes", "morelike.data.strokes:StrokesCodec", "pen drawings: SVG files, JSON lines of strokes", "lstm",
+         candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

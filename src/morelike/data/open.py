@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, table_open, text_open
+from . import arrays, builtin, cifar, folder, idx, strokes_open, table_open, text_open
 from .columns import column, split_word
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
@@ -184,7 +184,9 @@ def _candidates(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[
 
 
 _Opener = Callable[[str, Files, str | None, Sequence[str], bool], list[text_open.Found]]
-_WORLDS: dict[str, _Opener] = {}
+_WORLDS: dict[str, _Opener] = {
+    "strokes": strokes_open.found_strokes,
+}
 """Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
 
 
