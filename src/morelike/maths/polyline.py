@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
-_PIECES = 24
+_PIECES = 16
 """Straight pieces of a Bezier curve: they leave it by less than a thousandth of its control polygon's length."""
 _ARC_STEP = math.pi / 24
 
 
 def bezier(control: Points) -> Points:
-    """(24,2) points on a Bezier curve after its first: `control` (3,2) is quadratic, (4,2) cubic."""
-    t = np.linspace(0, 1, _PIECES + 1)[1:, None]
-    degree = len(control) - 1
-    weights = np.hstack([math.comb(degree, k) * t**k * (1 - t) ** (degree - k) for k in range(degree + 1)])
-    found: Points = weights @ control
-    found[-1] = control[-1]
+    """(16,2) points on a Bezier curve after its first: `control` (3,2) is quadratic, (4,2) cubic."""
+    found: Points = _weights(len(control) - 1) @ control
     return found
+
+
+@cache
+def _weights(degree: int) -> Points:
+    """(16,degree+1) Bernstein polynomials at 1/16, 2/16, ... 1."""
+    t = np.linspace(0, 1, _PIECES + 1)[1:, None]
+    return np.hstack([math.comb(degree, k) * t**k * (1 - t) ** (degree - k) for k in range(degree + 1)])
 
 
 def arc(begin: Points, radii: tuple[float, float], turn: float, large: bool, clockwise: bool, end: Points) -> Points:
@@ -50,8 +54,9 @@ def distances(points: Points, begin: Points, end: Points) -> NDArray[np.float64]
     """(n,) distances of points from the straight piece between `begin` and `end`."""
     along = end - begin
     length = float(along @ along)
-    share = np.clip((points - begin) @ along / length, 0, 1) if length else np.zeros(len(points))
-    away = points - begin - share[:, None] * along
+    away = points - begin
+    if length:
+        away -= np.minimum(np.maximum(away @ along / length, 0), 1)[:, None] * along
     found: NDArray[np.float64] = np.hypot(away[:, 0], away[:, 1])
     return found
 
