@@ -14,7 +14,7 @@ from ..maths.moves import Cells, PenRules, ids_of, lift_id, strokes_of
 from ..maths.polyline import Points, simplified
 from .strokes_draw import contact_sheet
 from .strokes_file import read_file, write_file
-from .strokes_items import Drawing
+from .strokes_items import Drawing, moving
 from .world import World
 
 Form = Literal["moves", "stroke5"]
@@ -83,7 +83,7 @@ class StrokesCodec(World):
 
     def cells(self, item: Drawing) -> tuple[list[Cells], float]:
         """(strokes (n,2) of cells without what the line doesn't need, the tolerance in cells at which they fit into T)."""
-        raw = [_moving(np.rint(stroke * (self.side - 1)).astype(np.int64).clip(0, self.side - 1)) for stroke in item.unit()]
+        raw = [moving(np.rint(stroke * (self.side - 1)).astype(np.int64).clip(0, self.side - 1)) for stroke in item.unit()]
         tolerance = _TOLERANCE
         while True:
             found = [simplified(stroke.astype(np.float64), tolerance).astype(np.int64) for stroke in raw]
@@ -176,10 +176,3 @@ class StrokesCodec(World):
 def _first(where: np.ndarray) -> int:
     """The first true place, or how many places there are."""
     return int(where.argmax()) if where.any() else len(where)
-
-
-def _moving(points: Cells) -> Cells:
-    """Points without those that repeat the one before."""
-    kept = np.ones(len(points), dtype=np.bool_)
-    kept[1:] = (np.diff(points, axis=0) != 0).any(1)
-    return points[kept]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import BadInput
 from ..maths.polyline import Points, simplified
@@ -17,6 +19,7 @@ MOST_POINTS = 20_000
 _BEYOND = 0.02
 """Share of the canvas by which lines may leave it; beyond, their own box is the canvas."""
 _LARGEST = 1e9
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +52,7 @@ class Drawing:
 def drawing(strokes: Sequence[Points], canvas: tuple[float, float, float, float] | None = None) -> Drawing:
     """A drawing of raw strokes, without the points that a line doesn't need. `canvas` (left, top, width, height): where none is known, or
     lines leave it, it is their own box with a margin. Raises BadInput where there are no strokes, or what they say is no drawing."""
-    kept = [np.asarray(stroke, np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    kept = [moving(np.asarray(stroke, np.float64).reshape(-1, 2)) for stroke in strokes if len(stroke)]
     if not kept:
         raise BadInput("it has no strokes")
     every = np.concatenate(kept)
@@ -68,3 +71,10 @@ def drawing(strokes: Sequence[Points], canvas: tuple[float, float, float, float]
     if len(found) > MOST_POINTS:
         raise BadInput(f"it has {len(found):,} points; at most {MOST_POINTS:,} are taken")
     return found
+
+
+def moving(points: NDArray[_Number]) -> NDArray[_Number]:
+    """Points (n,2) without those that repeat the one before."""
+    kept = np.ones(len(points), dtype=np.bool_)
+    kept[1:] = (points[1:] != points[:-1]).any(1)
+    return points[kept]

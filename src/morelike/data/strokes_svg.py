@@ -99,7 +99,8 @@ class _Reader:
 
 def joined(outer: Points, inner: Points) -> Points:
     """The (2,3) matrix that does `inner`, then `outer`."""
-    return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+    with np.errstate(all="ignore"):  # what overflows is refused where it places a line
+        return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
 
 
 def transform(text: str) -> Points:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -131,4 +132,4 @@ def _aspect(item: Drawing) -> Sequence[float]:
 def _jumps(item: Drawing) -> Sequence[float]:
     """How far the pen goes between strokes, in canvases."""
     strokes = item.unit()
-    return [float(np.hypot(*(after[0] - before[-1]))) for before, after in zip(strokes, strokes[1:], strict=False)]
+    return [float(np.hypot(*(after[0] - before[-1]))) for before, after in itertools.pairwise(strokes)]
