@@ -101,8 +101,8 @@ def test_shapes_have_the_length_that_they_should() -> None:
     (b'<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><svg>&b;</svg>', "entities"),
     (b'<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>', "entities"),
     (b"<svg><g>", "no XML"), (b"\x89PNG", "no XML"), (b"<html></html>", "no svg"), (svg_of("<g>" * 300 + "</g>" * 300), "deep"),
-    (svg_of('<path d="M0 0Lx"/>'), "line 1: path data"), (svg_of('<g transform="scale(1e300)"><g transform="scale(1e300)"><line x2="9"/></g></g>'),
-                                                       "finite"),
+    (svg_of('<path d="M0 0Lx"/>'), "line 1: path data"),
+    (svg_of('<g transform="scale(1e300)"><g transform="scale(1e300)"><line x2="9"/></g></g>'), "finite"),
 ])  # fmt: skip
 def test_bad_svg_is_refused_in_a_sentence(data: bytes, why: str) -> None:
     with pytest.raises(BadInput, match=why):

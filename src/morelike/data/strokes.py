@@ -67,7 +67,7 @@ class StrokesCodec(World):
         for item in items:
             strokes, tolerance = probe.cells(item)
             longest, coarser, count = max(longest, probe.length(strokes)), coarser + (tolerance > _TOLERANCE), count + 1
-            steps.append(np.diff(np.concatenate(strokes), axis=0).ravel())
+            steps.append(np.diff(np.concatenate(strokes).astype(np.float64), axis=0).ravel())
             sizes.add(item.size)
         places = longest + 1 if form == "moves" else -(-(longest + 1) // _ROUNDED) * _ROUNDED
         size = max(sizes) if len({round(width / height, 2) for width, height in sizes}) == 1 else (256.0, 256.0)
@@ -126,8 +126,8 @@ class StrokesCodec(World):
         """N drawings of ids (N,T), or of stroke-5 (N,5,T), each up to its end; one without a point becomes a dot in the middle."""
         if self.form == "stroke5":
             return [self._placed(self._of_signal(row)) for row in np.asarray(x, np.float64)]
-        rows = np.asarray(x).astype(np.int64)
-        return [self._placed([one.astype(np.float64) for one in strokes_of(row[: _first(row == self.stop)].tolist(), self.side)]) for row in rows]
+        found = [strokes_of(row[: _first(row == self.stop)].tolist(), self.side) for row in np.asarray(x).astype(np.int64)]
+        return [self._placed([one.astype(np.float64) for one in strokes]) for strokes in found]
 
     def _of_signal(self, row: np.ndarray) -> list[Points]:
         pen = row[2:].argmax(0)

@@ -42,7 +42,7 @@ class Strokes(Domain):
     def scores(self) -> list[Score]:
         lower = Rule("lower", _NEED)
 
-        def histogram(name: str, values: Any, edges: Numbers) -> Score:
+        def histogram(name: str, values: Any, edges: NDArray[np.floating[Any]]) -> Score:
             return Score(name, lower, "histogram", lambda items: np.array([_counts(values(item), edges) for item in items]))
 
         return [
@@ -101,7 +101,7 @@ def _lengths(stroke: Points) -> Numbers:
     return found
 
 
-def _counts(values: Any, edges: Numbers) -> NDArray[np.int64]:
+def _counts(values: Any, edges: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     """(K,) how many values lie in each bin, those beyond in the first and the last."""
     inner = np.clip(np.asarray(values, np.float64), edges[0], np.nextafter(edges[-1], 0))
     return np.asarray(np.histogram(inner, edges)[0])
