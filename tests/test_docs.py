@@ -39,10 +39,9 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
-         "docs/diffusion.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/levels.md",
-         "docs/log.md", "docs/molecules.md", "docs/music.md",
-         "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/tables.md",
-         "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md",
+         "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md", "docs/restore.md",
+         "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -142,6 +141,10 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         sets.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(sets / f"{number % 24}.png")
     Image.fromarray(values[0, :4, :4]).save(tmp_path / "small.png")
+    (tmp_path / "my-drawings").mkdir()
+    for number, (x, y) in enumerate(values[:, 0, :2].tolist()):
+        drawn = f'<svg viewBox="0 0 256 256"><path d="M9 9L{x} {y}Q9 99 99 9"/></svg>'
+        (tmp_path / "my-drawings" / f"{number}.svg").write_text(drawn, encoding="utf-8")
     _my_texts(tmp_path)
     _my_levels(tmp_path)
     _my_songs(tmp_path)
@@ -153,7 +156,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     def words(recipe: Recipe, wish: training.Wish, audience: Any) -> None:
         family: Any = registry.family("diffusion" if recipe.model in (None, "auto") else recipe.model).load()
         counted = (recipe.train.steps or MOST_STEPS + 1) <= MOST_STEPS
-        told = recipe.data == "my-pairs" or recipe.condition == ["pool2"]
+        told = recipe.data in ("my-pairs", "my-drawings") or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
         own = own or recipe.data == "my-levels"
         own = own or recipe.data == "my-songs"

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from morelike.core import registry
+from morelike.data.strokes_items import drawing
+from morelike.data.tune import Note, Tune
 from morelike.testing import check_codec, check_generator
 
 ITEMS = {
@@ -15,6 +17,10 @@ ITEMS = {
     "text": ["Grüße!", "", "日本語のテキスト", "a\tb\n", "नमस्ते", "👩‍👩‍👧"],
     "table": np.array([["a", "1.5", ""], ["b", "2.5", "x"], ["a", "NA", "y"], ["c", "4.0", "x"]], dtype=object),
     "lines": ["one line", "another", "Привет", "one line"],
+    "molecule": ["CCO", "C1=CC=CC=C1", "CC(=O)[O-]", "CC(N)C(=O)O", "C#N"],
+    "level": ["----\n----\n-o--\nXXXX", "----\n---o\n----\nXX-X", "----\n----\n----\nXXXX"],
+    "music": [Tune(tuple(Note(60 + step, 4 * step, 4) for step in range(length)), 4 * length) for length in (4, 3, 4)],
+    "strokes": [drawing([[(0.1, 0.2), (0.8, 0.9)], [(0.5, 0.5)]]), drawing([[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]])],
     "caption": ["A red cat, asleep", "", "a red (old) house", "猫が寝る", "the cat's hat"],
 }
 

@@ -148,7 +148,7 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         levels.restore(opened, known, box, words, n, out, as_json)
         return
     if opened.codec.kind == "music":
-        others = {**typed.options, "--gap-length": gap_length, "--constraint": constraint, "--best": best}
+        others: dict[str, object] = {**typed.options, "--gap-length": gap_length, "--constraint": constraint, "--best": best}
         tasking.none_of(others, "is for texts, tables or pictures")
         tunes.restore(opened, words, keep, bars, n, out, as_json)
         return

@@ -272,6 +272,8 @@ _KINDS = [
          candidates=("lstm", "transformer", "masked"), judges="morelike.judges.level:Level"),
     Kind("music", "morelike.data.music:MusicCodec", "tunes: MIDI files, and JSON lists of pitches", "masked",
          candidates=("masked",), judges="morelike.judges.music:Music"),
+    Kind("strokes", "morelike.data.strokes:StrokesCodec", "pen drawings: SVG files, JSON lines of strokes", "lstm",
+         candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

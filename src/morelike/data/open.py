@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, table_open, text_open
+from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, strokes_open, table_open, text_open
 from .columns import column, split_word
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
@@ -188,6 +188,7 @@ _WORLDS: dict[str, _Opener] = {
     "level": level_open.found_level,
     "molecule": molecule_open.found_molecules,
     "music": music_open.found_music,
+    "strokes": strokes_open.found_strokes,
 }
 """Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
 
