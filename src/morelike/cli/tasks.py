@@ -148,8 +148,8 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         levels.restore(opened, known, box, words, n, out, as_json)
         return
     if opened.codec.kind == "music":
-        others: dict[str, object] = {**typed.options, "--gap-length": gap_length, "--constraint": constraint, "--best": best}
-        tasking.none_of(others, "is for texts, tables or pictures")
+        tasking.none_of(typed.options, "is for pictures")
+        tasking.none_of({"--gap-length": gap_length, "--constraint": constraint, "--best": best}, "is for texts or tables")
         tunes.restore(opened, words, keep, bars, n, out, as_json)
         return
     if opened.codec.kind == "image":
