@@ -226,7 +226,9 @@ class MusicCodec(World):
 
     def draw(self, items: Sequence[Tune], path: Path, columns: int | None = None) -> None:
         """Writes one PNG: a piano roll of each tune, voices in colours."""
-        draw_tunes(items, path, columns)
+        coarse = [on_grid(tune, self.steps) for tune in items]
+        notes = [[(note.start, note.length, note.pitch, note.voice) for note in tune.notes] for tune in coarse]
+        draw_tunes(notes, path, columns or 2, coarse[0].bar if coarse else 16)
 
     def write(self, items: Sequence[Tune], path: Path, ending: str) -> None:
         """Writes tunes as `forms` says."""
