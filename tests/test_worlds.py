@@ -139,4 +139,7 @@ def test_scores_against_hand_computed_values() -> None:
     assert found["letters"].value == pytest.approx(0.125)
     assert found["unique"].value == pytest.approx(3 / 20)
     assert found["apart"].low is not None
+    whole = DomainScores(domain.scores(), domain.reference, 0).measure(Shown("generated", np.arange(20), {}, items=np.array(["ab"] * 20)))
+    # all twenty keep the rule: of how many would is not known better than this (Wilson)
+    assert whole["apart"].low == pytest.approx(0.839, abs=1e-3)
     assert found["apart"].low < 0.75 < (found["apart"].high or 0)

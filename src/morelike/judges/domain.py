@@ -5,9 +5,10 @@ N items, D features, K bins.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.contract import Raw
 from ..core.errors import Refused
 from .extractor import Extractor
-from .intervals import RESAMPLES, Measure, resampled, resamples
+from .intervals import RESAMPLES, Measure, resampled, resamples, wilson
 from .scores import Classifier, Group, Ids, Rule, Shown
 
 Numbers = NDArray[np.float64]
@@ -34,6 +35,8 @@ class Score:
     function: Callable[[Sequence[Raw]], Any]
     """mean: (N,) numbers, whose mean is the value (NaN where an item has none); histogram: (N,K) counts, the value being the total
     variation distance of the set's shares from those of the training items; set: one number of the whole set."""
+    most: float = math.inf
+    """The largest value that a set can have; its interval ends there."""
 
 
 class Domain(ABC):
@@ -80,7 +83,7 @@ class DomainScores(Group):
                 return Measure(value)
             picked = [np.repeat(np.arange(len(items)), one).tolist() for one in weights[:_SETS]]
             drawn = [float(score.function([items[row] for row in rows])) for rows in picked]
-            return resampled(value, np.resize(np.array(drawn), RESAMPLES) - float(np.mean(drawn)) + value)
+            return resampled(value, np.resize(np.array(drawn), RESAMPLES) - float(np.mean(drawn)) + value, largest=score.most)
         if score.how == "mean":
             each = np.asarray(score.function(items), np.float64)
             known = np.isfinite(each)
@@ -88,7 +91,11 @@ class DomainScores(Group):
                 return Measure(float("nan"))
             value = float(each[known].mean())
             draws = (weights[:, known] @ each[known]) / np.maximum(weights[:, known].sum(1), 1)
-            return resampled(value, draws) if interval else Measure(value)
+            if not interval:
+                return Measure(value)
+            # a share of yes and no: resamples of all yes don't move, and that says too much
+            share = bool(np.isin(each[known], (0.0, 1.0)).all())
+            return replace(wilson(value, int(known.sum())), draws=draws) if share else resampled(value, draws)
         counts, real = _counts(score, items), self._shares[score.name]
         value = _distance(_shares(counts.sum(0)), real)
         if not interval:

@@ -70,10 +70,10 @@ class Molecules(Domain):
     def scores(self) -> list[Score]:
         found = [
             Score("valid", Rule("higher", 20), "mean", self._valid),
-            Score("unique", Rule("higher", 50), "set", self._unique),
+            Score("unique", Rule("higher", 50), "set", self._unique, 1.0),
             Score("novel", Rule("higher", 50, bar=False), "mean", self._novel),
             Score("new-scaffolds", Rule("higher", 50, bar=False), "mean", self._new_scaffolds),
-            Score("diversity.tanimoto", Rule("higher", 50, bar=False), "set", self._diversity),
+            Score("diversity.tanimoto", Rule("higher", 50, bar=False), "set", self._diversity, 1.0),
             Score("nearest.tanimoto", Rule("lower", 50, bar=False), "mean", self._nearest),
         ]
         found += [Score(f"spread.{name}", Rule("lower", 100), "histogram", partial(self._histogram, name)) for name in _BINS]

@@ -47,7 +47,7 @@ class Strokes(Domain):
 
         return [
             Score("on canvas", Rule("higher", _NEED), "mean", lambda items: np.array([_inside(item) for item in items], float)),
-            Score("unique", Rule("higher", _NEED), "set", lambda items: len(set(items)) / len(items)),
+            Score("unique", Rule("higher", _NEED), "set", lambda items: len(set(items)) / len(items), 1.0),
             histogram("strokes", lambda item: [len(item.strokes)], np.arange(1, 32) - 0.5),
             histogram("points per stroke", lambda item: [len(stroke) for stroke in item.strokes], np.arange(1, 26) - 0.5),
             histogram("ink", lambda item: [sum(_lengths(stroke).sum() for stroke in item.unit())], np.linspace(0, 8, 33)),
