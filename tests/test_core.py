@@ -149,7 +149,7 @@ def test_every_registry_line_loads_and_says_what_it_is() -> None:
         assert kind.default in registry.FAMILIES
 
 
-_ZERO = {"latent", "halvings", "code", "categories", "continuous", "full", "steps", "orders", "top_k", "features", "history", "grid"}
+_ZERO = {"latent", "halvings", "code", "categories", "continuous", "full", "steps", "above", "orders", "top_k", "features", "history", "grid"}
 """Counts of which 0 means something: a default of the family's own, or none."""
 
 
@@ -169,7 +169,7 @@ def test_every_number_of_a_family_has_a_range() -> None:
     [
         ("gmm", "components", 0, "components must be from 1 to 4,096, not 0"),
         ("pca", "rank", 0, "rank must be from 1 to 65,536, not 0"),
-        ("masked", "draws", 0, "draws must be at least 1, not 0"),
+        ("masked", "draws", 0, "draws must be from 1 to 65,536, not 0"),
         ("wgan-gp", "penalty", -1.0, "penalty must be from 0 to 1,000,000, not -1"),
     ],
 )

@@ -80,9 +80,6 @@ def _my_texts(folder: Path) -> None:
     (folder / "my-sources.txt").write_text("the sun\nthe moon\n", encoding="utf-8")
     pairs = [(text, text.upper()) for text in dict.fromkeys(sentence() for _ in range(80))]
     (folder / "my-pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
-    chains = [("C" * (1 + row % 9) + "NO"[row % 2], row % 9 / 3 - 1, 0.4 + row % 5 / 20) for row in range(60)]
-    molecules = "".join(f"{smiles},{logp:.3f},{qed:.3f}\n" for smiles, logp, qed in chains)
-    (folder / "my-molecules.csv").write_text("smiles,logp,qed\n" + molecules, encoding="utf-8")
     ages, cities = rng.integers(18, 90, 120), rng.choice(["Bern", "Basel", "Zug"], 120)
     table = "".join(f"{age},{city},{age * 7.5 + 100:.1f}\n" for age, city in zip(ages, cities, strict=True))
     (folder / "my-table.csv").write_text("age,city,rent\n" + table, encoding="utf-8")
@@ -95,8 +92,8 @@ def _my_texts(folder: Path) -> None:
     (folder / "my-rules.toml").write_text('[[range]]\ncolumn = "age"\nmin = 0\n', encoding="utf-8")
     heads, rings = ("CC(=O)N", "O", "CN", "S"), ("c1ccccc1", "C1CCCCC1", "c1ccncc1")
     molecules = [f"{head}{'C' * length}{ring}" for head in heads for length in range(6) for ring in rings]
-    numbered = "".join(f"{smiles},{len(smiles) / 7:.2f}\n" for smiles in molecules)
-    (folder / "my-molecules.csv").write_text("smiles,logp\n" + numbered, encoding="utf-8")
+    numbered = "".join(f"{smiles},{len(smiles) / 7:.2f},{0.4 + len(smiles) % 5 / 20:.2f}\n" for smiles in molecules)
+    (folder / "my-molecules.csv").write_text("smiles,logp,qed\n" + numbered, encoding="utf-8")
     rows = [{"text": a, "label": "warm" if "warm" in a else "cold"} for a, _ in pairs]
     (folder / "my-labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
