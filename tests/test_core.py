@@ -149,7 +149,9 @@ def test_every_registry_line_loads_and_says_what_it_is() -> None:
         assert kind.default in registry.FAMILIES
 
 
-_ZERO = {"latent", "halvings", "code", "categories", "continuous", "full", "steps", "above", "orders", "top_k", "features", "history", "grid"}
+_ZERO = {
+    "latent", "halvings", "code", "categories", "continuous", "full", "steps", "above", "orders", "top_k", "features", "history", "grid",
+}  # fmt: skip
 """Counts of which 0 means something: a default of the family's own, or none."""
 
 
