@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pytest
+import torch
 
 import morelike
 from morelike.core import registry
@@ -143,3 +144,24 @@ def test_scores_against_hand_computed_values() -> None:
     # all twenty keep the rule: of how many would is not known better than this (Wilson)
     assert whole["apart"].low == pytest.approx(0.839, abs=1e-3)
     assert found["apart"].low < 0.75 < (found["apart"].high or 0)
+
+
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_what_stands_in_a_group_is_told_its_place(name: str) -> None:
+    """Read at once or one by one, a place of a group is told alike."""
+    from morelike.core.noise import Noise
+    from morelike.house.build import build
+    from morelike.house.recipe import Recipe
+
+    model = build(Recipe(model=name, size="xs", seed=0), Tokens((9,), 2, period=3), {}).eval()
+    torch.nn.init.normal_(model.nets["causal"].beat.weight)  # type: ignore[union-attr,arg-type]
+    x = Noise(0, 4).integers(2, (9,))
+    with torch.no_grad():
+        whole = model.surprise(x)  # type: ignore[operator]
+        logits, state = model.next(x[:, :0])  # type: ignore[operator]
+        for place in range(9):
+            nats = -logits.log_softmax(-1).gather(1, x[:, place : place + 1])[:, 0]
+            torch.testing.assert_close(nats, whole[:, place])
+            logits, state = model.next(x[:, place : place + 1], None, state)  # type: ignore[operator]
+        # the same id behind the same past is another thing at another place
+        assert not torch.allclose(model.next(x[:, :3])[0], model.next(torch.cat((x[:, :1], x[:, :3]), 1))[0])  # type: ignore[operator]

@@ -46,6 +46,8 @@ class Tokens:
     stop: int | None = None
     alphabet: str = field(default="", compare=False)
     """Tokens of one alphabet mean the same by the same id; empty = nothing is known."""
+    period: int = 0
+    """Above 0, places so far apart stand at the same place of a group: rows of a level's columns laid one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,9 @@ def spec_to_json(spec: Spec) -> dict[str, Any]:
     match spec:
         case Array(shape, step, grey):
             return {"kind": "array", "shape": list(shape), "bin": step, **({"grey": grey} if grey else {})}
-        case Tokens(shape, vocab, stop, alphabet):
-            return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop, **({"alphabet": alphabet} if alphabet else {})}
+        case Tokens(shape, vocab, stop, alphabet, period):
+            more = {"alphabet": alphabet} if alphabet else {}
+            return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop, **more, **({"period": period} if period else {})}
         case Row(fields):
             return {"kind": "row", "fields": [_field_to_json(own) for own in fields]}
 
@@ -158,7 +161,7 @@ def spec_from_json(values: Mapping[str, Any]) -> Spec:
         case {"kind": "array", "shape": shape, "bin": step}:
             return Array(tuple(shape), step, values.get("grey", 0))
         case {"kind": "tokens", "shape": shape, "vocab": vocab, "stop": stop}:
-            return Tokens(tuple(shape), vocab, stop, values.get("alphabet", ""))
+            return Tokens(tuple(shape), vocab, stop, values.get("alphabet", ""), values.get("period", 0))
         case {"kind": "row", "fields": fields}:
             return Row(tuple(Field(**{**own, "missing": tuple(own.get("missing", ()))}) for own in fields))
     raise ValueError(f"unknown kind of example: {values.get('kind')!r}")

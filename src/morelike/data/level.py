@@ -75,7 +75,8 @@ class LevelCodec(World):
         self.layout, self._said = layout, tuple(said)
         self.dtype = np.dtype(np.uint8 if len(layout.tiles) <= 256 else np.uint16)
         shape = (layout.height, layout.width) if layout.form == "grid" else (layout.height * layout.width,)
-        self.spec: Tokens = Tokens(shape, len(layout.tiles))
+        period = {"columns": layout.height, "rows": layout.width}.get(layout.form, 0)
+        self.spec: Tokens = Tokens(shape, len(layout.tiles), period=period)
         points = [ord(tile) for tile in layout.tiles]
         self._table = np.full(max(points) + 2, -1, np.int64)
         self._table[points] = np.arange(len(points))

@@ -159,3 +159,12 @@ class Upsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return out
+
+
+def on_beat(beat: nn.Embedding | None, embedded: Tensor, seen: int) -> Tensor:
+    """(B,k,D) embedded ids, the first of them at place `seen`, each with what stands for its place in its group."""
+    if beat is None:
+        return embedded
+    places = torch.arange(seen, seen + embedded.shape[1], device=embedded.device) % beat.num_embeddings
+    told: Tensor = embedded + beat(places)
+    return told

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
 from .attention import Layout
-from .blocks import Dropout
+from .blocks import Dropout, on_beat
 from .condition import ConditionEncoder
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -68,12 +68,14 @@ class RecurrentState:
     vector: Tensor | None
     read: Tensor | None
     mask: Tensor | None
+    seen: int = 0
+    """Places read."""
 
     def rows(self, index: Tensor) -> RecurrentState:
         """The state of the rows `index`."""
         hidden = None if self.hidden is None else tuple(part[:, index].contiguous() for part in self.hidden)
         vector, read, mask = (None if part is None else part[index] for part in (self.vector, self.read, self.mask))
-        return RecurrentState(hidden, vector, read, mask)
+        return RecurrentState(hidden, vector, read, mask, self.seen)
 
 
 class CausalRecurrent(nn.Module):
@@ -87,6 +89,7 @@ class CausalRecurrent(nn.Module):
         self.context = nn.Linear(elements(inputs), width) if isinstance(inputs, Array) else None
         self.start = nn.Parameter(0.02 * torch.randn(width))
         self.embed = nn.Embedding(output.vocab, width)
+        self.beat = nn.Embedding(output.period, width) if output.period else None
         self.cells = cells_of(settings, width, settings.depth)
         crossed = bool(self.condition.readers)
         self.score = nn.Linear(width, width, bias=False) if crossed else None
@@ -125,11 +128,12 @@ class CausalRecurrent(nn.Module):
         if state.hidden is None:
             embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
         h, hidden = self._through(embedded, state)
-        return self.head(self.norm(h[:, -1])), replace(state, hidden=hidden)
+        return self.head(self.norm(h[:, -1])), replace(state, hidden=hidden, seen=state.seen + embedded.shape[1])
 
     def _through(self, embedded: Tensor, state: RecurrentState) -> tuple[Tensor, Hidden]:
         if state.vector is not None:
             embedded = embedded + state.vector[:, None]
+        embedded = on_beat(self.beat, embedded, state.seen)
         past = None if state.hidden is None else state.hidden if self.several else state.hidden[0]
         h, hidden = self.cells(self.dropout(embedded), past)
         if self.score is not None and self.join is not None and state.read is not None:

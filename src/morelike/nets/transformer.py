@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, quotable
 from .attention import Block, Cache, CrossAttention, Layout, grid_turns, normed, turns
-from .blocks import Dropout
+from .blocks import Dropout, on_beat
 from .condition import ConditionEncoder, as_table
 from .decode_step import DecodeStep
 from .pointer import Pointer, Quotable
@@ -104,7 +104,9 @@ class CausalTransformer(nn.Module):
         )
         self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(width, output.vocab, bias=False)
-        for table in (self.embed.weight, self.head.weight):
+        self.beat = nn.Embedding(output.period, width) if output.period else None
+        beats = () if self.beat is None else (self.beat.weight,)
+        for table in (self.embed.weight, self.head.weight, *beats):
             nn.init.normal_(table, std=0.02)
             as_table(table)
 
@@ -153,13 +155,18 @@ class CausalTransformer(nn.Module):
             state = replace(state, caches=short)
         exact = not (self.training or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"))
         if state.quick is not None and count == 1 and exact:
-            logits, caches = state.quick(ids[:, 0], state.caches, state.seen, state.vector)
+            vector = state.vector
+            if self.beat is not None:
+                own = self.beat.weight[state.seen % self.beat.num_embeddings].expand(len(ids), -1)
+                vector = own if vector is None else vector + own
+            logits, caches = state.quick(ids[:, 0], state.caches, state.seen, vector)
             return logits, replace(state, caches=caches, seen=state.seen + 1)
         embedded = self.embed(ids)
         if state.seen == 0:
             embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
             state = replace(state, quick=DecodeStep.of(self.embed, self.blocks, self.head))
-        embedded = embedded[:, -most:]
+        dropped = max(0, embedded.shape[1] - most)
+        embedded, state = embedded[:, dropped:], replace(state, seen=state.seen + dropped)
         layout = Layout(*embedded.shape[:2])
         rows, caches = self._through(embedded, layout, state)
         last = rows.view(*embedded.shape[:2], -1)[:, -1]
@@ -170,6 +177,7 @@ class CausalTransformer(nn.Module):
         """(B,T,D) embedded ids -> (N,D) normed rows and every block's cache."""
         if state.vector is not None:
             embedded = embedded + state.vector[:, None]
+        embedded = on_beat(self.beat, embedded, state.seen)
         rows = self.dropout(layout.pack(embedded))
         caches: list[Cache] = []
         by = turns(state.seen, layout.length, self.head_width, rows.device)
