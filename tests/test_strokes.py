@@ -93,6 +93,10 @@ def test_shapes_have_the_length_that_they_should() -> None:
     strokes = traced(svg_of(shapes)).strokes
     lengths = [float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in strokes]
     assert lengths == pytest.approx([14, 20 * math.pi, 12, 5], rel=2e-3)
+    [round_one] = traced(svg_of('<rect width="4" height="6" rx="2" ry="1"/>')).strokes
+    assert float(np.hypot(*np.diff(round_one, axis=0).T).sum()) == pytest.approx(9.688 + 8, rel=2e-3)  # an ellipse and two sides
+    [nested] = traced(svg_of('<svg x="50" y="50" width="50" height="50" viewBox="0 0 10 10"><line x2="10" y2="10"/></svg>')).strokes
+    assert nested == pytest.approx(np.array([[50.0, 50.0], [100.0, 100.0]]))
     hidden = '<defs><line x2="1"/></defs><g style="display: none"><line x2="1"/></g><text>a</text><path d=""/>'
     assert not traced(svg_of(hidden)).strokes
 
@@ -101,7 +105,8 @@ def test_shapes_have_the_length_that_they_should() -> None:
     (b'<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><svg>&b;</svg>', "entities"),
     (b'<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>', "entities"),
     (b"<svg><g>", "no XML"), (b"\x89PNG", "no XML"), (b"<html></html>", "no svg"), (svg_of("<g>" * 300 + "</g>" * 300), "deep"),
-    (svg_of('<path d="M0 0Lx"/>'), "line 1: path data"),
+    (svg_of('<path d="M0 0Lx"/>'), "line 1: path data"), (svg_of('<polygon points="0,0 NaN,50 100,100 50,20"/>'), "no numbers"),
+    (svg_of('<circle cx="50%" cy="5" r="25%"/>'), "r='25%'"),
     (svg_of('<g transform="scale(1e300)"><g transform="scale(1e300)"><line x2="9"/></g></g>'), "finite"),
 ])  # fmt: skip
 def test_bad_svg_is_refused_in_a_sentence(data: bytes, why: str) -> None:
@@ -235,3 +240,14 @@ def test_scores_against_hand_computed_values() -> None:
     moved = Drawing((flat.strokes[0] * 1.5 + 10,), flat.size)
     assert directions(moved) == pytest.approx(directions(flat))
     assert not np.allclose(directions(tall), directions(flat))
+
+
+def test_a_folder_of_files_of_lines_is_one_set_with_a_class_a_file(tmp_path: Path) -> None:
+    (tmp_path / "drawn").mkdir()
+    for number, word in enumerate(("cat", "dog")):
+        lines = [f'{{"drawing": [[[0, {place + 2}], [{number}, 9]]]}}\n' for place in range(20)]
+        (tmp_path / "drawn" / f"{word}.ndjson").write_text("".join(lines))
+    source = open_source(tmp_path / "drawn")
+    assert len(source.items) == 40
+    assert source.columns["label"].categories == ("cat", "dog")
+    assert source.conditions == ("label",)

@@ -29,7 +29,7 @@ _MANY = 2000
 
 
 def found_strokes(name: str, files: Files, kind: str | None, condition: Sequence[str], alone: bool) -> list[Found]:
-    """All sets of drawings among the files: the .svg files together, and each file of JSON lines that holds strokes."""
+    """All sets of drawings among the files: the .svg files together, and the files of JSON lines that hold strokes together."""
     endings = {file: plain_name(file).suffix.lower() for file in files.sizes}
     svgs = [file for file in files.sizes if endings[file] == ".svg"]
     found: list[Found] = []
@@ -37,7 +37,10 @@ def found_strokes(name: str, files: Files, kind: str | None, condition: Sequence
         found.append((svgs[0] if len(svgs) == 1 else f"{len(svgs):,} SVG files", partial(open_svg, name, files, svgs)))
     lines = [file for file in files.sizes if endings[file] in _LINES]
     forced = kind == "strokes" and alone
-    return found + [(file, partial(open_lines, name, files, file)) for file in lines if forced or _has_strokes(files, file)]
+    lines = [file for file in lines if forced or _has_strokes(files, file)]
+    if lines:
+        found.append((lines[0] if len(lines) == 1 else f"{len(lines):,} files of strokes", partial(open_lines, name, files, lines)))
+    return found
 
 
 def _packed(file: str) -> bool:
@@ -87,28 +90,34 @@ def _counted(names: Counter[str]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in names.most_common())
 
 
-def open_lines(name: str, files: Files, file: str) -> Source:
-    """A drawing a line. Lines that can't be read are left out and named. Raises BadInput where none is left."""
+def open_lines(name: str, files: Files, chosen: Sequence[str]) -> Source:
+    """A drawing a line; where several files say nothing of classes, the file's name is one. Lines that can't be read are left out and
+    named. Raises BadInput where none is left."""
     items: list[Drawing] = []
     records: list[dict[str, Any]] = []
     names: list[str] = []
     skipped: list[tuple[str, str]] = []
-    with guarded(file), files.open(file) as stream:
-        for number, line in json_lines(stream, _packed(file)):
-            try:
-                found = record(line)
-                items.append(drawing_of(found))
-            except BadInput as error:
-                skipped.append((f"{file}, line {number:,}", str(error)))
-                continue
-            records.append({key: value for key, value in found.items() if key not in FIELDS})
-            names.append(f"{file}, line {number:,}")
+    marks: list[str | None] = []
+    stems = {file: plain_name(file).stem for file in chosen}
+    for file in chosen:
+        with guarded(file), files.open(file) as stream:
+            for number, line in json_lines(stream, _packed(file)):
+                try:
+                    found = record(line)
+                    items.append(drawing_of(found))
+                except BadInput as error:
+                    skipped.append((f"{file}, line {number:,}", str(error)))
+                    continue
+                own = {} if split_word(stems[file]) or len(chosen) == 1 else {"label": stems[file]}
+                records.append({**own, **{key: value for key, value in found.items() if key not in FIELDS}})
+                names.append(f"{file}, line {number:,}")
+                marks.append(split_word(stems[file]) if len(chosen) > 1 else None)
     if not items:
-        why = f"{skipped[0][0]}: {skipped[0][1]}" if skipped else f"{file} is empty"
+        why = f"{skipped[0][0]}: {skipped[0][1]}" if skipped else f"{chosen[0]} is empty"
         raise BadInput(f"{name} holds no drawing that can be read: {why}.")
     notes: list[str] = []
     columns = _columns(records, notes)
-    return _source(name, items, columns, [None] * len(items), notes, skipped, names)
+    return _source(name, items, columns, marks, notes, skipped, names)
 
 
 def _columns(records: Sequence[dict[str, Any]], notes: list[str]) -> dict[str, Column]:

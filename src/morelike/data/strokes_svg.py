@@ -22,6 +22,7 @@ from .strokes_path import MOST_POINTS, NUMBER, path_strokes
 MOST_BYTES = 16 << 20
 _DEPTH = 200
 _TRANSFORM = re.compile(r"[\s,]*(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^()]*)\)")
+_LIST = re.compile(rf"[\s,]*(?:{NUMBER}[\s,]*)*")
 _LENGTH = re.compile(rf"\s*({NUMBER})\s*(?:px|pt|pc|mm|cm|in|em|ex)?\s*$")
 _DRAWN = ("path", "polyline", "polygon", "line", "rect", "circle", "ellipse")
 _ASIDE = ("defs", "symbol", "clippath", "mask", "pattern", "marker", "metadata", "style", "script", "title", "desc", "filter")
@@ -78,6 +79,8 @@ class _Reader:
         shown = shown and name not in _ASIDE and not hidden
         if name == "svg" and not self.svg:
             self.svg, self.found.canvas = True, _canvas(given)
+        elif name == "svg":
+            matrix = joined(matrix, _placed(given))
         if "transform" in given:
             matrix = joined(matrix, transform(given["transform"]))
         self.above.append((matrix, shown))
@@ -136,7 +139,22 @@ def _matrix(name: str, values: list[float], text: str) -> Points:
 
 
 def _numbers(text: str) -> list[float]:
+    """Raises BadInput for what is no list of numbers: a part that is skipped would shift all that come after it."""
+    if not _LIST.fullmatch(text):
+        raise BadInput(f"{text[:40]!r} are no numbers")
     return [float(value) for value in re.findall(NUMBER, text)]
+
+
+def _placed(given: dict[str, str]) -> Points:
+    """The (2,3) matrix of an svg element within another: its view box in the middle of its place."""
+    x, y, width, height = (_length(given.get(key, "")) for key in ("x", "y", "width", "height"))
+    box = _numbers(given.get("viewBox", ""))
+    if len(box) != 4 or min(box[2:]) <= 0 or width <= 0 or height <= 0:
+        return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
+    left, top, wide, high = box
+    scale = min(width / wide, height / high)
+    across, down = x + (width - scale * wide) / 2 - scale * left, y + (height - scale * high) / 2 - scale * top
+    return np.array([[scale, 0.0, across], [0.0, scale, down]])
 
 
 def _canvas(given: dict[str, str]) -> tuple[float, float, float, float] | None:
@@ -164,18 +182,32 @@ def _shape(name: str, given: dict[str, str]) -> list[Points]:
         return [np.concatenate([points, points[:1]]) if name == "polygon" else points] if len(points) else []
 
     def value(key: str) -> float:
-        return _length(given.get(key, ""))
+        text = given.get(key, "").strip()
+        if text not in ("", "auto") and not _LENGTH.match(text):
+            raise BadInput(f"a {name} has {key}={text[:30]!r}, which is no number of pixels")
+        return _length(text)
 
     if name == "line":
         return [np.array([[value("x1"), value("y1")], [value("x2"), value("y2")]])]
     if name == "rect":
         x, y, width, height = value("x"), value("y"), value("width"), value("height")
+        across, down = min(value("rx") or value("ry"), width / 2), min(value("ry") or value("rx"), height / 2)
+        if min(across, down, width, height) > 0:
+            return path_strokes(_rounded(x, y, (width, height), (across, down)))
         corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height], [x, y]]
         return [np.array(corners)] if width > 0 and height > 0 else []
     first, second = (value("r"), value("r")) if name == "circle" else (value("rx"), value("ry"))
     angles = np.linspace(0, 2 * np.pi, 49)
     outline = np.stack([first * np.cos(angles) + value("cx"), second * np.sin(angles) + value("cy")], 1)
     return [outline] if first > 0 and second > 0 else []
+
+
+def _rounded(x: float, y: float, size: tuple[float, float], corner: tuple[float, float]) -> str:
+    """Path data of a rectangle whose corners are quarters of ellipses (SVG 1.1, section 9.2)."""
+    (width, height), (rx, ry) = size, corner
+    turns = [f"a{rx!r} {ry!r} 0 0 1 {dx * rx!r} {dy * ry!r}" for dx, dy in ((1, 1), (-1, 1), (-1, -1), (1, -1))]
+    sides = [f"h{width - 2 * rx!r}", f"v{height - 2 * ry!r}", f"h{2 * rx - width!r}", f"v{2 * ry - height!r}"]
+    return f"M{x + rx!r} {y!r}" + "".join(side + turn for side, turn in zip(sides, turns, strict=True)) + "z"
 
 
 def svg(strokes: Sequence[Points], width: float, height: float, title: str = "") -> str:
