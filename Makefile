@@ -32,5 +32,5 @@ core: .venv/core.done
 	touch $@
 
 .venv/env.done: .venv/core.done
-	$(PIP) -e '.[test,tables,track,text,music,molecules]'
+	$(PIP) -e '.[test,tables,track,text,molecules]'
 	touch $@

@@ -311,3 +311,15 @@ def test_from_midi_files_to_harmonies(tmp_path: Path) -> None:
         fill(model.package, given, Part(bars=(2, 2)))
     with pytest.raises(BadInput, match="voices 1 to 2"):
         fill(model.package, given, Part(keep=(3,)))
+
+
+def test_another_reader_of_midi_reads_the_same(tmp_path: Path) -> None:
+    symusic = pytest.importorskip("symusic", reason="symusic, which tests compare with, is not installed")
+    notes = (Note(50 + 9 * voice + 5 * step % 8, 4 * step, 1 + step % 4, voice) for step in range(16) for voice in range(3))
+    tune = Tune(tidy(notes), 64, 4, 90.0)
+    write_midi(tune, tmp_path / "tune.mid")
+    score = symusic.Score(str(tmp_path / "tune.mid"))
+    scale = score.ticks_per_quarter // tune.resolution
+    found = {(note.pitch, note.start, note.duration, voice) for voice, track in enumerate(score.tracks) for note in track.notes}
+    assert found == {(note.pitch, note.start * scale, note.length * scale, note.voice) for note in tune.notes}
+    assert score.tempos[0].qpm == pytest.approx(90, abs=0.01)

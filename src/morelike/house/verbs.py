@@ -203,7 +203,7 @@ def _verify_parts(folder: Path) -> dict[str, Any]:
 
 
 _EXTRAS = {"tables": ("pyarrow", "pandas", "faker"), "track": ("tensorboard",), "text": ("tokenizers", "sacrebleu", "charset-normalizer"),
-           "music": ("symusic",), "molecules": ("rdkit", "selfies", "fcd")}  # fmt: skip
+           "molecules": ("rdkit", "selfies", "fcd")}  # fmt: skip
 _CORE = ("torch", "numpy", "scikit-learn", "pydantic", "safetensors", "typer", "rich", "pillow", "matplotlib", "tomli-w")
 
 
