@@ -14,7 +14,8 @@ Text = Annotated[
     typer.Argument(metavar="[TEXT] [KEY=VALUE]...", help="the text, then dials: temperature=0.8 top_p=0.9", show_default=False),
 ]
 File = Annotated[
-    str | None, typer.Option("--file", metavar="FILE", help="read the text from a file; - is standard input", show_default=False)
+    str | None,
+    typer.Option("--file", metavar="FILE", help="read the text, tune or level from a file; - is standard input", show_default=False),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0)]
 Demanded = Annotated[
@@ -46,7 +47,10 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     n: Annotated[int, typer.Option("-n", help="how many ways to go on")] = 1,
     length: Annotated[
         int | None,
-        typer.Option("--length", min=1, help="ids to write at most; by default what the model's window holds", show_default=False),
+        typer.Option(
+            "--length", min=1, show_default=False,
+            help="ids to write at most, by default what the model's window holds; bars of a tune, columns of a level",
+        ),
     ] = None,
     where: Where = None,
     seed: Seed = 0,
@@ -114,15 +118,16 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", metavar="FILE.csv|.parquet|.png", show_default=False,
-            help="the filled table, with -n FILE-1.csv and on; a sheet of pictures and FILE-1.png and on, by default MODEL/restored.png",
+            "--out", metavar="FILE", show_default=False,
+            help="the filled table, with -n FILE-1.csv and on; a sheet of pictures and FILE-1.png and on, by default MODEL/restored.png; "
+            "tunes and levels as `sample` writes them",
         ),
     ] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", metavar="VOICES", help="of a tune: the voices that stay, such as 1 or 1,4", show_default=False)
     ] = None,
     bars: Annotated[
-        str | None, typer.Option("--bars", metavar="FIRST-LAST", help="of a tune: the bars that are drawn anew", show_default=False)
+        str | None, typer.Option("--bars", metavar="FIRST[-LAST]", help="of a tune: the bars that are drawn anew", show_default=False)
     ] = None,
     where: Where = None,
     seed: Seed = 0,

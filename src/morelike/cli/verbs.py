@@ -136,8 +136,9 @@ def sample(  # noqa: PLR0913  # typer reads the options from the signature
             "--out",
             metavar="PATH",
             help="NAME.png: one picture of all; NAME.npz: arrays x and label; NAME.npy: the array x; a folder: PNGs; for texts NAME.txt, "
-            "NAME.jsonl or NAME.png; for tables NAME.csv or NAME.parquet, for linked ones a folder. By default MODEL/samples.png or "
-            "samples.csv, while texts are printed. A file that is there is replaced",
+            "NAME.jsonl or NAME.png; for tables NAME.csv or NAME.parquet, for linked ones a folder; for tunes .mid, .wav, .json; for "
+            "molecules .smi, .csv, .sdf; for levels .txt, .json; for drawings .svg, .ndjson; or a folder of such. By default "
+            "MODEL/samples.png or samples.csv, while texts are printed. A file that is there is replaced",
         ),
     ] = None,
     constraint: Constraint = None,
