@@ -17,9 +17,10 @@ from morelike.core.spec import Tokens
 from morelike.data.columns import column
 from morelike.data.source import Source
 from morelike.data.world import World
-from morelike.judges.domain import Domain, DomainScores, Score
+from morelike.judges.domain import OWN, Domain, DomainScores, Score
 from morelike.judges.extractor import Extractor
 from morelike.judges.scores import Rule, Shown
+from morelike.judges.verdict import verdict
 from morelike.maths.constraint import DEAD
 
 
@@ -165,3 +166,12 @@ def test_what_stands_in_a_group_is_told_its_place(name: str) -> None:
             logits, state = model.next(x[:, place : place + 1], None, state)  # type: ignore[operator]
         # the same id behind the same past is another thing at another place
         assert not torch.allclose(model.next(x[:, :3])[0], model.next(torch.cat((x[:, :1], x[:, :3]), 1))[0])  # type: ignore[operator]
+
+
+def test_the_verdict_names_what_real_data_are_ahead_on() -> None:
+    line = {"value": 0.5, "low": 0.4, "high": 0.6, "floor": 1.0, "floor_low": 0.9, "floor_high": 1.0, "better": "higher", "extractor": OWN}
+    more = {"ceiling": 0.1, "ceiling_name": "markov", "n": 100}
+    scores = {"solvable": {**line, **more}, "whole": {**line, **more, "value": 1.0, "low": 0.95, "high": 1.0}}
+    said = verdict({"scores": scores, "n": 100, "classes": [], "copiers": {}, "baselines": {}})
+    assert "Real data are ahead on solvable 0.5 (real 1)." in said
+    assert "whole" not in said

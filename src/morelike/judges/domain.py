@@ -21,6 +21,8 @@ from .intervals import RESAMPLES, Measure, resampled, resamples, wilson
 from .scores import Classifier, Group, Ids, Rule, Shown
 
 Numbers = NDArray[np.float64]
+OWN = "items"
+"""What stands for an extractor's name in scores that read the items themselves."""
 _SETS = 20
 """Resamples of a score that reads a whole set anew each time."""
 
@@ -67,7 +69,7 @@ class DomainScores(Group):
 
     @property
     def extractor(self) -> str:
-        return "items"
+        return OWN
 
     def measure(self, shown: Shown) -> dict[str, Measure]:
         assert shown.items is not None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import BadInput, UnknownName
+from .domain import OWN
 
 Scores = Mapping[str, Mapping[str, Any]]
 _DISTANCES = ("frechet", "kernel")
@@ -141,6 +142,15 @@ def _on_variety(scores: Scores) -> str:
     return f"Samples of one class are much more alike than real ones ({_listed(low)}): a sign of mode collapse." if low else ""
 
 
+def _in_its_own_terms(scores: Scores) -> str:
+    """The scores of one kind of data alone in which real data are ahead."""
+    behind = [
+        f"{name} {score['value']:.3g} (real {score['floor']:.3g})" for name, score in scores.items()
+        if score.get("extractor") == OWN and score["floor"] is not None and not _at_floor(score)
+    ]  # fmt: skip
+    return f"Real data are ahead on {_listed(behind)}." if behind else ""
+
+
 def _on_rules(result: Mapping[str, Any]) -> str:
     """What the same draws without the rules would be worth."""
     free = result.get("free")
@@ -158,7 +168,7 @@ def verdict(result: Mapping[str, Any]) -> str:
         return f"Nothing could be judged: {next(iter(score['refused'] for score in result['scores'].values()), 'there are no scores')}."
     parts = [_against_trivial(scores), _on_likelihood(scores), _on_references(scores), _from_floor(scores, result["n"])]
     parts += [_on_classes(result), _on_labels(scores), _on_variety(scores), _on_repetition(scores), _on_copies(scores), _on_span(scores)]
-    parts.append(_on_rules(result))
+    parts += [_in_its_own_terms(scores), _on_rules(result)]
     if refused:
         parts.append(f"{refused} of {len(result['scores'])} scores refused; each says why.")
     return " ".join(part for part in parts if part)
