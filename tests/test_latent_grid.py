@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from morelike.core.errors import BadInput
+from morelike.core.errors import BadInput, UnknownName
 from morelike.core.noise import Noise
 from morelike.core.spec import Array, class_label
 from morelike.families.autoencoder import Autoencoder, AutoencoderSettings, latent_of
 from morelike.house.build import build
 from morelike.house.recipe import Recipe
+from morelike.house.sampling import checked
 from morelike.nets.grid import GridEncoder
 from morelike.nets.unet import UNet
 
@@ -89,3 +90,18 @@ def test_latent_diffusion_is_a_unet_on_a_grid_and_one_setting_leaves_the_others(
     assert other.latent.shape == (2, 16, 16)
     drawn = model.sample({"label": torch.zeros(2, 1, dtype=torch.int64)}, noise=Noise(0, 2))
     assert drawn.shape == (2, 3, 64, 64)
+
+
+def test_the_dials_of_a_latent_model_are_its_priors() -> None:
+    model: Any = build(Recipe(model="latent-diffusion", size="xs"), Array((3, 64, 64), 2 / 255), LABEL)
+    told = {"label": torch.ones(2, 1, dtype=torch.int64)}
+    for number, parameter in enumerate(model.second.parameters()):
+        parameter.data = 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
+    assert checked(model, {"guidance": 2, "steps": 3}) == {"guidance": 2.0, "steps": 3}
+    with pytest.raises(UnknownName, match="gidance"):
+        checked(model, {"gidance": 2})
+    plain, guided = (model.sample(told, noise=Noise(0, 2), steps=3, guidance=own) for own in (1.0, 3.0))
+    assert not torch.equal(plain, guided)
+    model.set_dial("guidance", 3.0)
+    assert torch.equal(model.sample(told, noise=Noise(0, 2), steps=3), guided)
+    assert model.settings.prior_settings == {"guidance": 3.0}, "what is saved and built again"

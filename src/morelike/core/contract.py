@@ -201,6 +201,15 @@ class Generator(Trainable):
     def sample(self, condition: Mapping[str, Tensor] | None = None, *, noise: Noise, **dials: Any) -> Tensor:
         """(noise.size, *) examples of `spec`. A condition missing from the mapping is left out."""
 
+    @property
+    def dialled(self) -> Generator:
+        """The model whose dials `sample` takes: itself, or a part of it."""
+        return self
+
+    def set_dial(self, dial: str, value: Any) -> None:
+        """Sets a dial's default, which is saved with the model."""
+        self.settings = replace(self.settings, **{dial: value})
+
 
 def all_given(condition: Mapping[str, Tensor] | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """(condition, given) with every condition of the mapping given."""

@@ -63,7 +63,7 @@ class Latent(Generator, Prior, Encodes):
         self.latent = self.first.latent
         prior = _family(self.settings, "prior")
         codes = _learnt(prior, self.latent, conditions)
-        self.second = prior(codes, conditions, _own(nets, "prior"), None, _settings(self.settings, "prior"))
+        self.second: Generator = prior(codes, conditions, _own(nets, "prior"), None, _settings(self.settings, "prior"))
         numbers = self.latent.shape if isinstance(self.latent, Array) else (0,)
         self.register_buffer("shift", torch.zeros(numbers))
         self.register_buffer("scale", torch.ones(()))
@@ -149,8 +149,16 @@ class Latent(Generator, Prior, Encodes):
         return z * self.scale + self.shift if isinstance(self.latent, Array) else z.view(-1, *self.latent.shape)
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
-        """Codes from the prior, decoded. There are no dials: `prior_settings` hold them."""
-        return self.decode(self._drawn(condition, noise.under("prior")))
+        """Codes from the prior, decoded. The dials are the prior's."""
+        return self.decode(self._drawn(condition, noise.under("prior"), **dials))
+
+    @property
+    def dialled(self) -> Generator:
+        return self.second.dialled
+
+    def set_dial(self, dial: str, value: Any) -> None:
+        self.second.set_dial(dial, value)
+        self.settings = replace(self.settings, prior_settings={**self.settings.prior_settings, dial: value})
 
     def decode(self, z: Tensor, condition: Condition = None) -> Tensor:
         """(B,*) from (B, *latent)."""

@@ -254,12 +254,14 @@ class _Run:
 
     def _steer(self, saved: package.Package, plan: Plan) -> None:
         """Chooses the guidance scale, where the family has one that is to be chosen."""
-        chosen = getattr(saved.model.settings, "guidance", 1.0) != 0.0
+        assert isinstance(saved.model, Generator)
+        own = saved.model.dialled
+        chosen = getattr(own.settings, "guidance", 1.0) != 0.0
         if not chosen and saved.conditions and (learned := judges_net(self.data, self.audience)) and learned[1]:
             tried = choose_guidance(saved, self.data, learned[1], plan.precision)
             if tried:
                 accuracies = ", ".join(f"{scale:g}: {accuracy:.1%}" for scale, accuracy in tried)
-                self.audience.say(f"guidance {saved.model.settings.guidance:g} (labels obeyed at {accuracies})")
+                self.audience.say(f"guidance {own.settings.guidance:g} (labels obeyed at {accuracies})")
 
     @property
     def _checkpoint(self) -> Path:

@@ -183,10 +183,11 @@ def _size(start: int, least: int, most: int) -> int:
 
 def checked(model: Generator, dials: Mapping[str, Any]) -> dict[str, Any]:
     """The dials in their settings' types. Raises UnknownName for one that the family doesn't have, BadInput for another type."""
+    own = model.dialled
     for name in dials:
-        if name not in model.dials:
-            raise UnknownName(f"dial of {type(model).__name__}", name, model.dials)
-    settings = build_settings(type(model), dials)
+        if name not in own.dials:
+            raise UnknownName(f"dial of {type(own).__name__}", name, own.dials)
+    settings = build_settings(type(own), dials)
     return {name: getattr(settings, name) for name in dials}
 
 

@@ -6,11 +6,11 @@ More guidance buys obedience with variety (Ho and Salimans 2022, figure 4), so n
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 import torch
 
+from ..core.contract import Generator
 from ..core.errors import BadInput
 from ..judges.scores import Classifier
 from .package import Package
@@ -38,7 +38,7 @@ def choose_guidance(package: Package, data: Prepared, classifier: Classifier, pr
     """Sets the model's guidance scale where it has one that is to be chosen; returns the (scale, label accuracy) pairs tried."""
     model = package.model
     label = data.label
-    if label is None or "guidance" not in getattr(model, "dials", ()) or model.settings.guidance != 0.0:
+    if label is None or not isinstance(model, Generator) or "guidance" not in model.dialled.dials or model.dialled.settings.guidance != 0.0:
         return []
     n = min(DRAWS, len(data.validation))
     real = data.validation.condition[label][:n, 0]
@@ -53,5 +53,5 @@ def choose_guidance(package: Package, data: Prepared, classifier: Classifier, pr
         if tried[-1][1] >= wanted:
             break
     best = tried[-1][0] if tried[-1][1] >= wanted else max(tried, key=lambda pair: pair[1])[0]
-    model.settings = replace(model.settings, guidance=best)
+    model.set_dial("guidance", best)
     return tried
