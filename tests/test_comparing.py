@@ -174,6 +174,7 @@ def test_the_page_is_whole_and_beside_it_lies_a_sheet(
     assert "compared" not in morelike_cli("compare", fitted, trivial, "--quiet").out
     for words, sentence in (
         ((fitted, foreign), "were trained on different data (points.npy, others.npy"), ((fitted,), "at least two models"),
+        ((fitted, trivial, fitted), f"{fitted.name} is given twice"),
         ((fitted, trivial, "--out", tmp_path / "page.pdf"), "give --out NAME.html"),
         ((fitted, trivial, "--out", tmp_path / "no" / "page.html"), "there is no folder"),
     ):  # fmt: skip

@@ -136,6 +136,8 @@ def test_the_way_of_a_gaussian_ends_in_it() -> None:
     assert abs(float(x.std()) - 1) < 0.05
     *_, (_, guided, _) = descent(_Gaussian(), start, 1.0, {"mean": start}, guidance=2.0, steps=50)
     assert float(guided.mean()) > 3, "guidance does not lead on"
+    *_, (_, early, _) = descent(_Gaussian(), start, 1.0, {"mean": start}, guidance=2.0, steps=50, guided=(0.9, 1.0))
+    assert 2.05 < float(early.mean()) < float(guided.mean()) - 0.2, "guidance acts outside its times"
 
 
 def test_renoising_a_gaussian_keeps_its_law() -> None:

@@ -87,6 +87,9 @@ def compare(models: Sequence[Model], audience: Audience, *, offline: bool = Fals
 
     Raises BadInput where they were trained on different data or make different things.
     """
+    folders = [model.folder.resolve() for model in models if model.folder is not None]
+    if twice := [folder for folder in folders if folders.count(folder) > 1]:
+        raise BadInput(f"{twice[0].name} is given twice: a model is compared with another one")
     names = _names(models)
     _alike(models, names)
     for model in models:

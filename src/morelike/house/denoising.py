@@ -47,12 +47,13 @@ def frames(package: Package, n: int, where: Mapping[str, Any], seed: int = 0) ->
     device = package.model.device
     noise, told = Noise(seed, n, path=("sample",)).to(device), conditions_for(package, n, where, seed)
     condition = lift_all(package.model.conditions, {name: value.to(device) for name, value in told.items()})
-    # the scale of samples, here at all times; 0 = none was chosen
-    guidance = float(getattr(package.model.settings, "guidance", 0.0)) or 1.0
+    settings = package.model.settings
+    # the scale of samples; 0 = none was chosen
+    guidance, guided = float(getattr(settings, "guidance", 0.0)) or 1.0, getattr(settings, "guided", (0.0, 1.0))
     start = noise.normal(package.model.spec.shape, "start")
     return [
         grid([*codec.decode(x.cpu().numpy()), *codec.decode(clean.cpu().numpy())], n)
-        for _, x, clean in descent(model, start, 1.0, condition, guidance, STEPS)
+        for _, x, clean in descent(model, start, 1.0, condition, guidance, STEPS, guided)
     ]
 
 

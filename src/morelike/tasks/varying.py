@@ -28,16 +28,18 @@ def check_strength(strength: float) -> None:
 
 
 def descent(
-    model: Denoises, x: Tensor, begin: float, condition: Condition = None, guidance: float = 1.0, steps: int = STEPS
-) -> Iterator[tuple[float, Tensor, Tensor]]:
+    model: Denoises, x: Tensor, begin: float, condition: Condition = None, guidance: float = 1.0, steps: int = STEPS,
+    guided: tuple[float, float] = (0.0, 1.0),
+) -> Iterator[tuple[float, Tensor, Tensor]]:  # fmt: skip
     """(t, x_t (B,*), E[x|x_t] (B,*)) from t = `begin`, where x_t is `x`, to t = 0, step by step (Song et al. 2020, arXiv:2010.02502,
-    eq. 12 with sigma = 0). `guidance`: scale of the conditions (Ho and Salimans 2022). Nothing for a `begin` of 0."""
+    eq. 12 with sigma = 0). `guidance`: scale of the conditions (Ho and Salimans 2022), at times within `guided`. Nothing for a `begin`
+    of 0."""
     for start, stop in pairwise(begin * (1 - step / steps) for step in range(steps + 1)):
         if not start:
             return
         t = torch.full((len(x),), start, device=x.device)
         clean = model.denoise(x, t, condition)
-        if condition and guidance != 1.0:
+        if condition and guidance != 1.0 and guided[0] <= start <= guided[1]:
             clean = torch.lerp(model.denoise(x, t), clean, guidance)
         yield start, x, clean
         x = torch.lerp(clean, x, stop / start)
