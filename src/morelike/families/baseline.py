@@ -143,6 +143,45 @@ class CopyNoise(_Kept):
         return torch.where(changed, other, x)
 
 
+@dataclass(frozen=True, slots=True)
+class BlockBootstrapSettings(BaselineSettings):
+    """How much is kept, and how it is cut."""
+
+    block: float = 8.0
+    """Mean length of a block in steps."""
+
+    def __post_init__(self) -> None:
+        BaselineSettings.__post_init__(self)
+        check_ranges(self, block=(1, 1 << 20))
+
+
+class BlockBootstrap(_Kept):
+    """Blocks of training series one after another (stationary bootstrap: Politis, Romano 1994, The stationary bootstrap): at every step
+    the block goes on, or with probability 1 / `block` another begins at a random step of a random kept series. It copies."""
+
+    Settings = BlockBootstrapSettings
+    settings: BlockBootstrapSettings
+
+    @classmethod
+    def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
+        signal = isinstance(spec, Array) and len(spec.shape) == 2
+        return refuses_conditions(conditions) if signal else "it cuts series into blocks of steps"
+
+    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """No dials."""
+        length = self.spec.shape[1]
+        items = self._draw(condition, noise.uniform((length,), "item"))
+        begins = (noise.uniform((length,), "place") * length).long()
+        ends = noise.uniform((length,), "end") < 1 / self.settings.block
+        item, place, found = items[:, 0], begins[:, 0], []
+        for step in range(length):
+            anew = ends[:, step] | (place >= length)
+            item, place = torch.where(anew, items[:, step], item), torch.where(anew, begins[:, step], place)
+            found.append(self.items[item, :, place])
+            place = place + 1
+        return lift(self.levels, torch.stack(found, 2))
+
+
 class Smote(_Kept):
     """A row between a kept one and one of its nearest (Chawla et al. 2002, arXiv:1106.1813, sections 4.2 and 6.1): numbers at one random
     place on the line between both, each category that of the one or the other. It copies without repeating.

@@ -13,6 +13,7 @@ from ..core.contract import Net
 from ..core.errors import BadInput, UnknownName
 from ..core.settings import check_ranges, settings_of
 from ..core.spec import Array, Conditions, Row, Spec, Tokens, spatial
+from .cells import CellsSettings, SeriesCells
 from .conv import ConvDecoder, ConvEncoder, ConvSettings, Critic
 from .dit import DiT, DiTSettings
 from .fields import Fields, FieldsSettings
@@ -24,9 +25,11 @@ from .pixel import GatedPixelCNN, PixelSettings
 from .recurrent import CausalRecurrent, RecurrentSettings
 from .residual import ResidualNet, ResidualSettings
 from .rows import RowByRow, RowsSettings
+from .steps import StepByStep, StepsSettings
 from .style import StyleCritic, StyleGenerator, StyleSettings
 from .transformer import CausalTransformer, TokenEncoder, TransformerSettings
 from .translator import PatchCritic, PatchSettings, Translator, TranslatorSettings
+from .trend import TrendDecoder, TrendSettings
 from .unet import UNet, UNetSettings
 
 Size = Literal["xs", "s", "m", "l"]
@@ -36,14 +39,15 @@ _WIDTHS: dict[str, tuple[int, int, int, int]] = {
     "transformer": (32, 192, 384, 640), "recurrent": (32, 384, 768, 1280), "fields": (32, 256, 512, 1024), "pixel": (16, 64, 96, 160),
     "residual": (16, 64, 96, 160), "growing": (8, 32, 64, 96), "style": (8, 32, 64, 96),
     "translator": (16, 64, 128, 256), "patches": (8, 32, 48, 64), "dit": (32, 128, 256, 512),
-    "rows": (32, 256, 384, 640),
+    "rows": (32, 256, 384, 640), "steps": (32, 128, 256, 512), "cells": (16, 48, 96, 192), "trend": (32, 128, 256, 512),
 }  # fmt: skip
 """Of each kind, at each of `SIZES`; "layers" names its own."""
 _SETTINGS: dict[str, type] = {
     "mlp": MLPSettings, "dense": DenseSettings, "conv": ConvSettings, "grid": GridSettings, "unet": UNetSettings,
     "transformer": TransformerSettings, "recurrent": RecurrentSettings, "fields": FieldsSettings,
     "pixel": PixelSettings, "residual": ResidualSettings, "layers": LayersSettings, "growing": GrowingSettings, "style": StyleSettings,
-    "translator": TranslatorSettings, "patches": PatchSettings, "dit": DiTSettings, "rows": RowsSettings,
+    "translator": TranslatorSettings, "patches": PatchSettings, "dit": DiTSettings, "rows": RowsSettings, "steps": StepsSettings,
+    "cells": CellsSettings, "trend": TrendSettings,
 }  # fmt: skip
 
 
@@ -114,6 +118,14 @@ def _construct(net: Net, kind: str, conditions: Conditions, settings: Any) -> nn
             return (CausalTransformer if kind == "transformer" else CausalRecurrent)(given, output, conditions, settings)
         case "rows", "causal", _, Tokens(shape=(_, _)) as output:
             return RowByRow(output, conditions, settings)
+        case "steps", "causal", Array(shape=(_, _)) as given, Array():
+            return StepByStep(given, conditions, settings)
+        case "cells", "critic", Array(shape=(_, _)) as given, Array() as output:
+            return _Logit(SeriesCells(given, output, conditions, settings))
+        case "cells", _, Array(shape=(_, _)) as given, Array(shape=(_, _)) as output:
+            return SeriesCells(given, output, conditions, settings)
+        case "trend", "decoder", given, Array(shape=(_, _)) as output:
+            return TrendDecoder(given, output, conditions, settings)
         case "transformer", "encoder" | "denoiser" | "critic" as role, Tokens() as given, output:
             encoder = TokenEncoder(given, output, conditions, settings)
             return _Logit(encoder) if role == "critic" else encoder

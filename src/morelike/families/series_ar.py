@@ -1,0 +1,149 @@
+"""Time series value by value: p(x) is the product over time of p(step | steps before it), each a product of mixtures over channels.
+
+B batch, C channels, T steps, P particles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ..core.abilities import Condition, Density, Infills
+from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
+from ..core.errors import BadInput
+from ..core.noise import Noise
+from ..core.settings import check_ranges
+from ..core.spec import Array, Conditions, Spec, elements
+from ..maths.decoding import pick
+from ..maths.particles import resampled
+from ..nets.steps import mixed
+
+_FARTHEST = 20.0
+"""Drawn values stay so near 0: a step far outside the data feeds on itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesARSettings:
+    """The mixtures, and the defaults of drawing. Raises BadInput for a number out of its range."""
+
+    mixture: int = 8
+    """Gaussians of which each value is drawn."""
+    jitter: float = 0.02
+    """Deviation of what is added to the values learnt: a copy of the last one is no spike of density."""
+    temperature: float = 1.0
+    """Deviations of the Gaussians are multiplied by it."""
+    particles: int = 32
+    """Drafts of a series with gaps, of which what is known behind the gaps chooses."""
+    lr: float = 2e-3
+
+    def __post_init__(self) -> None:
+        check_ranges(self, mixture=(1, 256), jitter=(0, 1), temperature=(0, 100), particles=(1, 4096))
+
+
+class SeriesAR(Generator, Density, Infills):
+    """A recurrent net over time with mixtures of Gaussians (Graves 2013, arXiv:1308.0850, section 4), channels of a step one after another
+    (Uria, Murray, Larochelle 2013, arXiv:1306.0186): exact likelihood, and what comes next given what came before is drawn exactly.
+    """
+
+    Settings = SeriesARSettings
+    settings: SeriesARSettings
+    spec: Array
+    dials: ClassVar[tuple[str, ...]] = ("temperature", "particles")
+    tight: Literal["exact", "bound", "estimate"] = "exact"
+
+    @classmethod
+    def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
+        signal = isinstance(spec, Array) and len(spec.shape) == 2 and not spec.bin
+        return None if signal else "it goes through series of real numbers, step by step"
+
+    @classmethod
+    def wants(cls, spec: Spec, conditions: Conditions, settings: SeriesARSettings) -> dict[str, Net]:
+        return {"steps": Net("causal", spec, spec, {"kind": "steps", "mixture": settings.mixture})}
+
+    def players(self) -> list[Player | Learner]:
+        optim = Optim("adamw", lr=self.settings.lr, betas=(0.9, 0.99), weight_decay=0.01, clip=1.0)
+        return [Player("steps", list(self.parameters()), self._loss, optim=optim)]
+
+    def _loss(self, batch: Batch) -> Terms:
+        x = batch.data + self.settings.jitter * batch.noise.normal(self.spec.shape, "jitter")
+        nats = -self.nets["steps"](x, batch.condition, batch.given).float().flatten(1).sum(1)
+        return {"loss": nats / elements(self.spec), "nats": nats.detach()}
+
+    def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
+        """Exact; `noise` is not used."""
+        return self.surprise(x, condition).double().flatten(1).sum(1).neg().float()
+
+    def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
+        """(B,C,T) nats of each value given the steps before it and the channels before it in its step."""
+        nats: Tensor = -self.nets["steps"](x, *all_given(condition)).float().transpose(1, 2)
+        return nats
+
+    def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """Dial: `temperature`."""
+        x = torch.zeros(noise.size, *self.spec.shape, device=noise.index.device)
+        numbers = noise.uniform(self.spec.shape, "part"), noise.normal(self.spec.shape, "value")
+        warm = dials.get("temperature", self.settings.temperature)
+        return self._run(x, torch.zeros_like(x, dtype=torch.bool), condition, numbers, warm)[0]
+
+    def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """Dials: `temperature`, `particles`. Sequential Monte Carlo (Doucet, de Freitas, Gordon 2001): drafts of which the likelier ones,
+        judged by the known values so far, are gone on with step by step. Exact where whole steps are known and come first, in the limit
+        of many particles otherwise. Raises BadInput for another shape, and for known values that are none."""
+        shape, count = (noise.size, *self.spec.shape), int(dials.get("particles", self.settings.particles))
+        if x.shape != shape or known.shape != shape:
+            raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
+        if bool((known & ~x.isfinite()).any()):
+            raise BadInput("what is known must be finite numbers")
+        count = 1 if _first(known) else count
+        parts = [noise.under("particle", i) for i in range(count)]
+        drawn_by = [(own.uniform(self.spec.shape, "part"), own.normal(self.spec.shape, "value")) for own in parts]
+        numbers = tuple(torch.stack(each, 1).flatten(0, 1) for each in zip(*drawn_by, strict=True))
+        told = {name: value.repeat_interleave(count, 0) for name, value in (condition or {}).items()}
+        again = noise.uniform((self.spec.shape[1] + 1,), "again")
+        wide, there = torch.where(known, x, 0.0).repeat_interleave(count, 0), known.repeat_interleave(count, 0)
+        warm = dials.get("temperature", self.settings.temperature)
+        drawn, weight = self._run(wide, there, told, numbers, warm, again, count)
+        best = pick(weight.view(-1, count).float(), again[:, -1])
+        return torch.where(known, x, drawn.view(-1, count, *self.spec.shape)[torch.arange(len(x), device=x.device), best])
+
+    def _run(
+        self, x: Tensor, known: Tensor, condition: Condition, numbers: tuple[Tensor, ...], temperature: float, again: Tensor | None = None,
+        count: int = 1,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """(x with what isn't known drawn (B,C,T), log-weights (B,) of what is). `again`: numbers by which drafts are drawn anew."""
+        net: Any = self.nets["steps"]
+        x, weight = x.clone(), torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        state = net.begin(*all_given(condition), len(x))
+        for step in range(x.shape[2]):
+            knows = net.knows(state)
+            for channel in range(x.shape[1]):
+                parts = net.mixture(knows, state.last, channel, x[:, :channel, step])
+                value, told = x[:, channel, step], known[:, channel, step]
+                if bool(told.any()):
+                    weight = weight + torch.where(told, mixed(value, *parts).double(), 0.0)
+                if not bool(told.all()):
+                    drawn = _drawn(parts, numbers[0][:, channel, step], numbers[1][:, channel, step], temperature)
+                    x[:, channel, step] = torch.where(told, value, drawn)
+            chosen = resampled(weight, again[:, step], count) if again is not None and count > 1 else None
+            if chosen is not None:
+                which, weight = chosen
+                x, state = x[which], state.rows(which)
+            state = net.advance(state, x[:, :, step])
+        return x, weight
+
+
+def _drawn(parts: tuple[Tensor, Tensor, Tensor], uniform: Tensor, normal: Tensor, temperature: float) -> Tensor:
+    """(B,) values of mixtures (B,K)."""
+    weights, means, scales = parts
+    part = pick(weights, uniform)[:, None]
+    value = means.gather(1, part)[:, 0] + temperature * scales.gather(1, part)[:, 0].exp() * normal
+    return value.clamp(-_FARTHEST, _FARTHEST)
+
+
+def _first(known: Tensor) -> bool:
+    """Whether whole steps are known, in each example those before all others."""
+    steps = known.any(1)
+    return bool((steps == known.all(1)).all()) and not bool((steps[:, 1:] & ~steps[:, :-1]).any())
