@@ -38,6 +38,8 @@ from .core.noise import Noise
 from .core.settings import build_settings
 from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, lift, live
 from .data.loader import Dataset, Order
+from .data.series import SeriesCodec
+from .data.series_items import series
 from .data.text import TextCodec
 from .house import package
 from .house.build import build
@@ -57,6 +59,8 @@ SPECS: tuple[Spec, ...] = (
 )
 """What families are tried on: small pictures of many levels and of two, points whose density can be summed up on a grid, short sequences
 that can be counted, with a stop and without, a grid of ids, and rows whose real number is sometimes missing."""
+SERIES = Array((2, 8))
+"""A short series, for families that refuse all of `SPECS`."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 BESIDE = Array((1, 4, 4))
@@ -124,6 +128,9 @@ def check_generator(name: str, spec: Spec | None = None, family: type[Trainable]
         if not tried and cls.refuses(given, PAIR) is None:  # type: ignore[attr-defined]
             _Laws(name, given, PAIR, family).all()
             paired += 1
+    if not tried and not paired and spec is None and cls.refuses(SERIES, {}) is None:  # type: ignore[attr-defined]
+        _Laws(name, SERIES, {}, family).all()
+        tried += 1
     assert tried or paired, f"{name} refuses every kind of example that the laws know"
 
 
@@ -475,6 +482,10 @@ def _codec_for(spec: Spec) -> Codec:
     if isinstance(spec, Tokens):
         letters = range(ord("a"), ord("a") + spec.vocab - (spec.stop is not None))
         return TextCodec("characters", letters, False, spec.shape[0], running=spec.stop is None)
+    if len(spec.shape) == 2:
+        channels, window = spec.shape
+        made: Codec = SeriesCodec.fit([series(np.random.default_rng(0).normal(size=(4 * window, channels)))], window=window)
+        return made
     if len(spec.shape) == 3:
         channels, height, width = spec.shape
         items: Any = np.zeros((2, height, width, channels), np.uint8)

@@ -19,6 +19,8 @@ from ..maths.reservoir import keep
 _DIP = 0.9
 """A period's differences are so much smaller than the largest at a smaller lag, or it is none."""
 
+_ALIKE = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class SeasonalNaiveSettings:
@@ -75,7 +77,7 @@ class SeasonalNaive(Generator, Infills):
         return {"seen": torch.ones(batch.size)}
 
     def _settle(self) -> bool:
-        """The period: the deepest dip of the mean squared difference over lags, of all channels together."""
+        """The period: the first of the deepest dips of the mean squared difference over lags, of all channels together."""
         mean = self.apart / self.count.clamp(min=1)
         each = mean / mean.max(1, keepdim=True).values.clamp(min=1e-12)
         whole, length = each.mean(0), self.spec.shape[1]
@@ -83,7 +85,9 @@ class SeasonalNaive(Generator, Infills):
             lag for lag in range(2, length - 1)
             if whole[lag] <= whole[lag - 1] and whole[lag] < whole[lag + 1] and whole[lag] < _DIP * float(whole[1:lag].max())
         ]  # fmt: skip
-        found = min(dips, key=lambda lag: float(whole[lag]), default=1)
+        deepest = min((float(whole[lag]) for lag in dips), default=0.0)
+        # twice a period is none
+        found = next((lag for lag in dips if whole[lag] <= deepest + _ALIKE), 1)
         self.period.fill_(min(self.settings.period or found, length - 1))
         return True
 

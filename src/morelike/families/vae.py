@@ -62,8 +62,6 @@ class VAESettings:
     Every element's noise is its own: at 1, raw pixels are at their most lifelike, while strokes look frayed; at 0, there is too little
     variety. On MNIST's learned features the Fréchet distance was 19.4, 19.7 and 35.0 at 0, 0.5 and 1.
     """
-    parted: bool = False
-    """Of series: whether the decoder is a sum of a trend, a season and the rest (Desai et al. 2021, arXiv:2111.08095)."""
     draws: int = 16
     """K of the importance-weighted bound that `log_prob` gives."""
     lr: float = 2e-3
@@ -111,10 +109,7 @@ class VAE(Generator, Density, Prior, Encodes):
         output = Array((2 * channels, *rest)) if decoder_of(spec, settings) == "logistic" else spec
         # digits, bits a pixel on the hold-out: without dropout 3.5 after 40 s and 3.9 after 100 s, with it 3.55 after 60 s
         drop = {"dropout": 0.1} if spatial(spec) else {}
-        if settings.parted and len(spec.shape) != 2:
-            raise Refused("a trend and seasons are parts of a series, which these examples are not: leave parted out")
-        parted = {"kind": "trend"} if settings.parted else {}
-        return {"encoder": Net("encoder", spec, Array((2 * size,)), drop), "decoder": Net("decoder", Array((size,)), output, parted)}
+        return {"encoder": Net("encoder", spec, Array((2 * size,)), drop), "decoder": Net("decoder", Array((size,)), output)}
 
     def players(self) -> list[Player | Learner]:
         optim, plain = Optim("adam", lr=self.settings.lr), self.settings.plain
