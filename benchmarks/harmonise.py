@@ -189,12 +189,13 @@ def sung(harmonise: Harmoniser, pieces: Sequence[np.ndarray]) -> list[np.ndarray
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--model", type=Path)
+    asked.add_argument("--pieces", type=int, default=77, help="of the test pieces, the first so many")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("dials", nargs="*", metavar="key=value")
     words = asked.parse_args()
     folder = Path(os.environ.get("MORELIKE_DATA") or Path(__file__).parent.parent / "shared" / "data")
     pieces = chorales(folder)
-    chords, test = Chords(pieces["train"]), pieces["test"]
+    chords, test = Chords(pieces["train"]), pieces["test"][: words.pieces]
     keys = Counter(to_c(piece[:, 0]) for piece in pieces["train"])
     print(f"{len(chords.pitches):,} chords in the training pieces, moved by {min(keys)}..{max(keys)} semitones")
     print(f"ranges of the voices: {chords.bounds.tolist()}")
