@@ -13,7 +13,10 @@ hmm             hidden chords, visible sopranos (as Allan, Williams 2005, with c
 "right" is the share of cells of the three voices that are Bach's own pitch, "class" in any octave. Out of range per 100 notes, crossed
 per 100 steps, parallel fifths and octaves per 100 moves of two voices.
 
-python benchmarks/harmonise.py
+model           a trained model of voices on quarter notes fills in the three voices (`morelike restore --keep soprano`), its hard rules
+                kept as its kind of data says; the same pieces, drawn with the seed given
+
+python benchmarks/harmonise.py [--model FOLDER [--seed 0] [temperature=0.5 particles=64 ...]]
 """
 
 from __future__ import annotations
@@ -24,10 +27,17 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+import morelike
+from morelike.data.music import MusicCodec
+from morelike.data.tune import Note, Tune, on_grid, tidy
+from morelike.house.recipe import parse_value
+from morelike.house.tunes import Part, fill
 from morelike.maths.harmony import FIFTH, OCTAVE, crossings, key_fits, outside, parallels, pitch_classes, ranges
 
 PARTS = ("train", "valid", "test")
@@ -138,6 +148,23 @@ def hidden_markov(chords: Chords, ruled: bool, own: float, spread: float) -> Har
     return harmonise
 
 
+def trained(folder: Path, seed: int, dials: dict[str, Any]) -> Harmoniser:
+    """A model's own voices. Raises ValueError for one that doesn't know four voices on quarter notes."""
+    package = morelike.load(folder).package
+    codec = package.codec
+    if not (isinstance(codec, MusicCodec) and codec.steps == 1 and codec.form.shape == (4,)):
+        raise ValueError(f"{folder} holds no model of four voices on quarter notes: train with codec.steps=1")
+
+    def harmonise(soprano: np.ndarray) -> np.ndarray:
+        edges = [0, *(np.flatnonzero(np.diff(soprano)) + 1).tolist(), len(soprano)]
+        notes = [Note(int(soprano[a]), a, b - a, 0) for a, b in pairwise(edges) if soprano[a] > 0]
+        tune = fill(package, Tune(tidy(notes), len(soprano), 1), Part(keep=(1,)), 1, seed=seed, **dials)[0]
+        found: np.ndarray = np.maximum(codec.form.pitches_of(codec.form.encode(on_grid(tune, 1))), 0)  # type: ignore[union-attr]
+        return np.pad(found[: len(soprano), 1:], ((0, max(0, len(soprano) - len(found))), (0, 0)))
+
+    return harmonise
+
+
 def right(found: Sequence[np.ndarray], real: Sequence[np.ndarray], octave: bool = True) -> float:
     """The share of sounding cells of the three lower voices that have the real pitch, or its class."""
     one, other = (np.concatenate(pieces)[:, 1:] for pieces in (found, real))
@@ -160,13 +187,23 @@ def sung(harmonise: Harmoniser, pieces: Sequence[np.ndarray]) -> list[np.ndarray
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--model", type=Path)
+    asked.add_argument("--pieces", type=int, default=77, help="of the test pieces, the first so many")
+    asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("dials", nargs="*", metavar="key=value")
+    words = asked.parse_args()
     folder = Path(os.environ.get("MORELIKE_DATA") or Path(__file__).parent.parent / "shared" / "data")
     pieces = chorales(folder)
-    chords, test = Chords(pieces["train"]), pieces["test"]
+    chords, test = Chords(pieces["train"]), pieces["test"][: words.pieces]
     keys = Counter(to_c(piece[:, 0]) for piece in pieces["train"])
     print(f"{len(chords.pitches):,} chords in the training pieces, moved by {min(keys)}..{max(keys)} semitones")
     print(f"ranges of the voices: {chords.bounds.tolist()}")
+    if words.model is not None:
+        model = trained(words.model, words.seed, {pair.split('=')[0]: parse_value(pair.split('=')[1]) for pair in words.dials})
+        print(f"\n{'':24}   right   class out of r.   crossed    fifths   octaves")
+        print(f"{words.model.name:24}{row(sung(model, test), test, chords.bounds)}")
+        return
     tried = {pair: right(sung(hidden_markov(chords, False, *pair), pieces["valid"]), pieces["valid"]) for pair in WEIGHTS}
     own, spread = max(tried, key=lambda pair: tried[pair])
     print(f"hmm on validation: {', '.join(f'{pair} {value:.3f}' for pair, value in tried.items())}")

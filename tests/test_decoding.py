@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from morelike.core.abilities import Condition, Continues
-from morelike.core.errors import BadInput
+from morelike.core.errors import BadInput, Refused
 from morelike.core.noise import Noise
 from morelike.core.spec import Tokens, live
 from morelike.maths.decoding import DIALS, Dials, cut_at, decode, dialled, pick, stream, weigh
@@ -327,3 +327,18 @@ def test_a_beam_keeps_a_prefix_that_has_stopped() -> None:
     found = decode(Markov(SPEC), SPEC, noise=Noise(0, 2), prefix=torch.tensor([[0], [2]]), dials=Dials(beam=3))
     assert found[0].tolist() == [0, 0, 0, 0]
     assert found[1, 0] == 2
+
+
+class Broken(Markov):
+    """Its training went wrong: the third id has no probability that is a number."""
+
+    def next(self, ids: Tensor, condition: Condition = None, state: Last | None = None) -> tuple[Tensor, Last]:
+        logits, state = super().next(ids, condition, state)
+        return (logits / 0 * 0 if self.calls == 3 else logits), state
+
+
+@pytest.mark.parametrize("dials", [Dials(), Dials(beam=2)])
+def test_probabilities_that_are_no_numbers_are_refused(dials: Dials) -> None:
+    spec = Tokens((5,), vocab=4)
+    with pytest.raises(Refused, match="no numbers"):
+        decode(Broken(spec), spec, {"label": torch.zeros(2, 1, dtype=torch.int64)}, noise=Noise(0, 2), dials=dials)

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
-from morelike.maths.harmony import FIFTH, KEYS, OCTAVE, crossings, key_fits, outside, parallels, pitch_classes, ranges
+from morelike.maths.harmony import (
+    FIFTH, KEYS, OCTAVE, crossings, in_key, key_fits, key_of, outside, parallels, pitch_classes, ranges,
+)  # fmt: skip
 
 C, D, E, F, G, A, B = 60, 62, 64, 65, 67, 69, 71
 some_voices = arrays(np.int64, some.tuples(some.integers(1, 9), some.integers(1, 4)), elements=some.integers(-1, 24))
@@ -94,6 +96,9 @@ def test_scales_are_in_their_key(tonic: int) -> None:
     for steps, mode in (((0, 2, 4, 5, 7, 9, 11, 0, 7), 0), ((0, 2, 3, 5, 7, 8, 11, 0, 7), 12)):
         fits = key_fits(pitch_classes([[C + tonic + step] for step in steps]))
         assert int(fits.argmax()) == mode + tonic
+        weights = pitch_classes([[C + tonic + step] for step in (*steps, 1)])
+        assert key_of(weights) == mode + tonic
+        assert in_key(weights, mode + tonic) == pytest.approx(9 / 10)
         assert 0.8 < fits.max() < 1
     assert KEYS[0] == "C major"
     assert KEYS[12 + 9] == "A minor"

@@ -24,7 +24,7 @@ from morelike.house.model import Model
 from morelike.house.prepare import prepare
 from morelike.house.recipe import Recipe
 from morelike.judges.domain import DomainScores
-from morelike.judges.level import Level
+from morelike.judges.level import Level, solved
 from morelike.judges.scores import Shown
 from morelike.maths.reach import joined, steps
 
@@ -318,3 +318,35 @@ def test_sokoban_scores_count_what_a_search_solves() -> None:
     assert scores["solvable"].tolist() == [True, False, False]
     assert scores["well-formed"].tolist() == [True, True, False]
     assert (judge.way(good), judge.way(stuck)) == (2, None)
+
+
+@pytest.fixture(scope="module")
+def pusher(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Of rooms of 5 x 3 with one box, which can be pushed home."""
+    place, numbers = tmp_path_factory.mktemp("sokoban"), np.random.default_rng(0)
+    (place / "rooms").mkdir()
+    for number in range(30):
+        inner = np.full(15, " ")
+        inner[numbers.choice(15, 2, replace=False)] = ["@", "."]
+        free = [at for at in (6, 7, 8) if inner[at] == " "]
+        inner[numbers.choice(free)] = "$"
+        rows = ["".join(row) for row in inner.reshape(3, 5)]
+        (place / "rooms" / f"{number:02d}.txt").write_text("\n".join(["#" * 7, *(f"#{row}#" for row in rows), "#" * 7]) + "\n")
+    return morelike.train(str(place / "rooms"), model="markov", out=str(place / "run"), steps=2)
+
+
+def test_a_puzzle_is_repaired_until_a_search_solves_it(pusher: Model) -> None:
+    own = pusher.codec
+    assert isinstance(own, LevelCodec)
+    assert own.layout.game == "sokoban"
+    stuck = "#######\n#$   .#\n#     #\n#@    #\n#######"
+    found = house.restore(pusher.package, stuck, (1, 1, 3, 3), 2, {}, 0, {})
+    assert len(found.levels) == 2 <= found.kept <= found.drawn <= house.ROUNDS * 2 * house.TRIES
+    for level in found.levels:
+        answer = solved(own, level)
+        assert answer is not None
+        assert answer.answer == "solved"
+        assert [row[4:] for row in level.split("\n")] == [row[4:] for row in stuck.split("\n")]
+    # the box in the corner lies beside the gap
+    with pytest.raises(Refused, match=rf"none of {house.ROUNDS * house.TRIES} ways .*no solution"):
+        house.restore(pusher.package, stuck, (4, 3, 2, 1), 1, {}, 0, {})

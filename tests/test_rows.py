@@ -144,6 +144,60 @@ def test_a_known_end_ends_the_grid() -> None:
     assert bool((drawn[:, 0] != 2).any())
 
 
+def no_neighbours(x: Tensor, known: Tensor) -> Tensor:
+    """No 1 beside a known 1 in its row (`core.abilities.Obeys`)."""
+    ones = ((x == 1) & known).int()
+    beside = torch.zeros_like(ones)
+    beside[..., 1:] += ones[..., :-1]
+    beside[..., :-1] += ones[..., 1:]
+    allowed = torch.ones(*x.shape, 3, dtype=torch.bool)
+    allowed[..., 1] = beside == 0
+    return allowed
+
+
+def keeps(x: Tensor) -> Tensor:
+    return (((x[..., 1:] == 1) & (x[..., :-1] == 1)).flatten(1)).sum(1) == 0
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("known", [((0, 1),), ((2, 1),), ((1, 0), (2, 1))])
+def test_filling_in_by_a_rule_follows_the_model_given_both(known: tuple[tuple[int, int], ...]) -> None:
+    model, grids = family(ENDING), every_grid(ENDING)
+    there, fits = torch.zeros(N, *ENDING.shape, dtype=torch.bool), keeps(grids)
+    for row, place in known:
+        there[:, row, place] = True
+        fits &= grids[:, row, place] == 1
+    told = torch.ones(N, *ENDING.shape, dtype=torch.int64)
+    drawn = model.infill_by(told, there, no_neighbours, noise=Noise(3, N), particles=16)
+    assert bool((drawn[there] == 1).all())
+    assert bool(keeps(drawn).all())
+    assert off(drawn, grids[fits], model.log_prob(grids[fits])) < 0.05
+
+
+@torch.inference_mode()
+def test_whole_grids_by_a_rule_have_odds_among_what_is_allowed() -> None:
+    def by_rows(above: Tensor, left: Tensor) -> Tensor:
+        allowed = torch.ones(len(left), 3, dtype=torch.bool)
+        if left.shape[1]:
+            allowed[:, 1] = left[:, -1] != 1
+        return allowed
+
+    model, grids = family(ENDING), every_grid(ENDING)
+    nothing = torch.zeros(N, *ENDING.shape, dtype=torch.bool)
+    drawn = model.infill_by(torch.ones(N, *ENDING.shape, dtype=torch.int64), nothing, no_neighbours, noise=Noise(4, N))
+    assert bool(keeps(drawn).all())
+    assert off(drawn, grids, model.ruled_log_prob(grids, by_rows)) < 0.05
+
+
+@torch.inference_mode()
+def test_what_is_given_stays_though_it_breaks_the_rule() -> None:
+    there = torch.zeros(20, *ENDING.shape, dtype=torch.bool)
+    there[:, 1] = True
+    drawn = family(ENDING).infill_by(torch.ones(20, *ENDING.shape, dtype=torch.int64), there, no_neighbours, noise=Noise(5, 20))
+    assert bool((drawn[:, 1] == 1).all())
+    assert bool(keeps(drawn[:, :1]).all() & keeps(drawn[:, 2:]).all())
+
+
 def test_known_ids_out_of_the_vocabulary_are_refused() -> None:
     x, known = torch.full((2, *ROLL.shape), 5), torch.ones(2, *ROLL.shape, dtype=torch.bool)
     with pytest.raises(BadInput, match=r"ids of 0\.\.1"):

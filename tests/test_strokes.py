@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import morelike
+from morelike.cli import sketches
+from morelike.cli.tasking import Words
 from morelike.core.errors import BadInput
 from morelike.data.open import open_source
 from morelike.data.strokes import StrokesCodec
@@ -20,6 +23,8 @@ from morelike.data.strokes_file import drawing_of, read_file, write_file
 from morelike.data.strokes_items import Drawing, drawing
 from morelike.data.strokes_path import path_strokes
 from morelike.data.strokes_svg import traced, transform
+from morelike.house import drawings as house
+from morelike.house.model import Model
 from morelike.judges.domain import DomainScores
 from morelike.judges.scores import Shown
 from morelike.judges.strokes import Strokes, directions
@@ -101,12 +106,26 @@ def test_shapes_have_the_length_that_they_should() -> None:
     assert not traced(svg_of(hidden)).strokes
 
 
+def test_lengths_in_per_cent_are_parts_of_the_view() -> None:
+    inner = '<rect width="100%" height="50%"/><line x1="25%" y1="10%" x2="5e1%" y2="100%"/><circle cx="50%" cy="50%" r="10%"/>'
+    found = traced(f'<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="100%" viewBox="10 10 40 20">{inner}</svg>'.encode())
+    assert found.canvas == (10, 10, 40, 20)
+    rect, line, circle = found.strokes
+    assert rect.max(0) == pytest.approx([40, 10])
+    assert line == pytest.approx(np.array([[10, 2], [20, 20]]))
+    assert circle.max(0) - circle.min(0) == pytest.approx(2 * 0.1 * math.hypot(40, 20) / math.sqrt(2), abs=1e-9)
+    whole = b'<svg width="80" height="40"><svg viewBox="0 0 8 4"><line x2="8" y2="4"/></svg></svg>'
+    assert traced(whole).strokes[0] == pytest.approx(np.array([[0, 0], [80, 40]]))
+    with pytest.raises(BadInput, match="no number of pixels"):
+        traced(b'<svg width="100%"><rect width="50%" height="3"/></svg>')
+
+
 @pytest.mark.parametrize(("data", "why"), [
     (b'<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><svg>&b;</svg>', "entities"),
     (b'<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>', "entities"),
     (b"<svg><g>", "no XML"), (b"\x89PNG", "no XML"), (b"<html></html>", "no svg"), (svg_of("<g>" * 300 + "</g>" * 300), "deep"),
     (svg_of('<path d="M0 0Lx"/>'), "line 1: path data"), (svg_of('<polygon points="0,0 NaN,50 100,100 50,20"/>'), "no numbers"),
-    (svg_of('<circle cx="50%" cy="5" r="25%"/>'), "r='25%'"),
+    (b'<svg><circle cx="50%" cy="5" r="25%"/></svg>', "r='25%'"),
     (svg_of('<g transform="scale(1e300)"><g transform="scale(1e300)"><line x2="9"/></g></g>'), "finite"),
 ])  # fmt: skip
 def test_bad_svg_is_refused_in_a_sentence(data: bytes, why: str) -> None:
@@ -251,3 +270,48 @@ def test_a_folder_of_files_of_lines_is_one_set_with_a_class_a_file(tmp_path: Pat
     assert len(source.items) == 40
     assert source.columns["label"].categories == ("cat", "dog")
     assert source.conditions == ("label",)
+
+
+@pytest.fixture(scope="module")
+def sketcher(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Of squares and what is in them, told whether that is a line or a cross."""
+    place, numbers = tmp_path_factory.mktemp("sketches"), np.random.default_rng(0)
+    for name, count in (("line", 1), ("cross", 2)):
+        (place / "set" / name).mkdir(parents=True)
+        for number in range(20):
+            a, b = numbers.integers(10, 30, 2)
+            ends = [f"M{a} {b}l40 40", f"M{a + 40} {b}l-40 40"][:count]
+            paths = "".join(f'<path d="{data}"/>' for data in [f"M{a} {b}h40v40h-40z", *ends])
+            (place / "set" / name / f"{number}.svg").write_bytes(svg_of(paths))
+    return morelike.train(str(place / "set"), model="lstm", size="xs", steps=4, judge=False, out=str(place / "run"))
+
+
+def test_a_drawing_goes_on(sketcher: Model) -> None:
+    own = sketcher.codec
+    assert isinstance(own, StrokesCodec)
+    begun = drawing([np.array([[10.0, 10], [50, 10], [50, 50]])], (0, 0, 100, 100))
+    first = own.cells(begun)[0]
+    found = house.extend(sketcher.package, begun, 3, {"folder": "cross"}, 5, {})
+    assert len(found) == 3
+    for one in found:
+        assert len(one.strokes) > 1
+        assert np.array_equal(np.rint(one.unit()[0] * (own.side - 1)), first[0])
+        assert own.broken(one) is None
+    assert found == house.extend(sketcher.package, begun, 3, {"folder": "cross"}, 5, {})
+    assert found != house.extend(sketcher.package, begun, 3, {"folder": "cross"}, 6, {})
+    assert found[:2] == house.extend(sketcher.package, begun, 2, {"folder": "cross"}, 5, {})
+    with pytest.raises(BadInput, match=r"no room among the \d+ places"):
+        house.extend(sketcher.package, drawing([np.array([[x, 90 * (x % 2)] for x in range(90)], float)]), 1, {}, 0, {})
+    with pytest.raises(BadInput, match="between 1 and 100"):
+        house.extend(sketcher.package, begun, 0, {}, 0, {})
+
+
+def test_the_verb_extend_writes_drawings(sketcher: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_file([drawing([np.array([[10.0, 10], [50, 10]])], (0, 0, 100, 100))], tmp_path / "a.svg", ".svg")
+    words = Words(None, str(tmp_path / "a.svg"), where=["folder=line"])
+    sketches.extend(sketcher, words, 2, str(tmp_path / "more.jsonl"), False)
+    assert "2 drawings" in capsys.readouterr().out
+    assert len(own := read_file(tmp_path / "more.jsonl")) == 2
+    assert all(len(one.strokes) > 1 for one in own)
+    with pytest.raises(BadInput, match=r"there is no file .*none\.svg"):
+        sketches.extend(sketcher, Words(None, str(tmp_path / "none.svg")), 1, str(tmp_path / "b.svg"), False)

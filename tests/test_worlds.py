@@ -168,6 +168,38 @@ def test_what_stands_in_a_group_is_told_its_place(name: str) -> None:
         assert not torch.allclose(model.next(x[:, :3])[0], model.next(torch.cat((x[:, :1], x[:, :3]), 1))[0])  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_a_place_is_told_what_stands_around_it(name: str) -> None:
+    """Read at once, one by one or in pieces, a place sees the same; and only the column before, within its rows."""
+    from morelike.core.noise import Noise
+    from morelike.house.build import build
+    from morelike.house.recipe import Recipe
+
+    recipe = Recipe(model=name, size="xs", seed=0, nets={"causal": {"around": True}})
+    model = build(recipe, Tokens((12,), 3, period=4), {}).eval()
+    net: Any = model.nets["causal"]
+    x = Noise(0, 4).integers(3, (12,))
+    told = net.around(x[:, :-1], 0, 12)
+    above, left, below = net.around.tables[1], net.around.tables[0], net.around.tables[2]
+    torch.testing.assert_close(told[:, 5], left(x[:, 1]) + above(x[:, 0]) + below(x[:, 2]))
+    torch.testing.assert_close(told[:, 4], left(x[:, 0]) + below(x[:, 1]))
+    torch.testing.assert_close(told[:, 11], left(x[:, 7]) + above(x[:, 6]))
+    assert bool((told[:, :3] == 0).all())
+    with torch.no_grad():
+        whole = model.surprise(x)  # type: ignore[operator]
+        for pieces in ([1] * 11, [3, 1, 5, 2], [0, 7, 4]):
+            place, state = 0, None
+            for count in pieces:
+                logits, state = model.next(x[:, place : place + count], None, state)  # type: ignore[operator]
+                place += count
+                nats = -logits.log_softmax(-1).gather(1, x[:, place : place + 1])[:, 0]
+                torch.testing.assert_close(nats, whole[:, place])
+        longer = torch.cat((x, x), 1)
+        _, state = model.next(longer[:2, :20])  # type: ignore[operator]
+        again, _ = model.next(longer[:2, 20:], None, state.rows(torch.tensor([1, 0])))  # type: ignore[operator]
+        assert bool(again.isfinite().all())
+
+
 def test_the_verdict_names_what_real_data_are_ahead_on() -> None:
     line = {"value": 0.5, "low": 0.4, "high": 0.6, "floor": 1.0, "floor_low": 0.9, "floor_high": 1.0, "better": "higher", "extractor": OWN}
     more = {"ceiling": 0.1, "ceiling_name": "markov", "n": 100}

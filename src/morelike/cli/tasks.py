@@ -57,14 +57,14 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     constraint: Constraint = None,
     stop: Stop = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="PATH", help="of a tune, as for sample; by default extended.mid", show_default=False)
+        str | None, typer.Option("--out", metavar="PATH", help="of a tune or drawing, as for sample; by default extended.mid, extended.svg", show_default=False)
     ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, or with a level."""
-    from . import levels, tasking, tunes
+    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, with a level, with a drawing."""
+    from . import levels, sketches, tasking, tunes
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, stop=stop or (), device=device)
@@ -73,7 +73,11 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
         tasking.none_of({"--constraint": constraint, "--stop": stop}, "is for texts")
         tunes.extend(opened, words, n, length, out, as_json)
         return
-    tasking.none_of({"--out": out}, "is for tunes")
+    if opened.codec.kind == "strokes":
+        tasking.none_of({"--constraint": constraint, "--stop": stop, "--length": length}, "isn't for drawings")
+        sketches.extend(opened, words, n, out, as_json)
+        return
+    tasking.none_of({"--out": out}, "is for tunes and drawings")
     if opened.codec.kind == "level":
         levels.extend(opened, words, n, length, as_json)
         return

@@ -16,6 +16,7 @@ from .drawing import dials_of, where_of
 from .tasking import Words
 
 _MOST_BARS = 256
+_NAMES = {"melody": 1, "soprano": 1, "alto": 2, "tenor": 3, "bass": 4}
 
 
 def restore(model: Model, words: Words, kept: str | None, bars: str | None, n: int | None, out: str | None, as_json: bool) -> None:
@@ -53,12 +54,13 @@ def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: boo
 
 
 def _voices(text: str | None) -> tuple[int, ...]:
-    """Numbers with commas between. Raises BadInput for anything else."""
+    """Numbers, or names of voices, with commas between. Raises BadInput for anything else."""
     if text is None:
         return ()
-    if not re.fullmatch(r"\d{1,3}(,\d{1,3})*", text.replace(" ", "")):
-        raise BadInput(f"--keep {text!r} is no list of voices, such as 1 or 1,4")
-    return tuple(map(int, text.replace(" ", "").split(",")))
+    words = text.lower().replace(" ", "").split(",")
+    if not all(word in _NAMES or re.fullmatch(r"\d{1,3}", word) for word in words):
+        raise BadInput(f"--keep {text!r} is no list of voices, such as 1 or 1,4 or {', '.join(_NAMES)}")
+    return tuple(_NAMES.get(word) or int(word) for word in words)
 
 
 def _bars(text: str | None) -> tuple[int, int] | None:

@@ -29,14 +29,16 @@ _ASIDE = ("readme", "license", "licence", "notice")
 
 
 def found_level(name: str, files: Files, kind: str | None, condition: Sequence[str], alone: bool) -> list[Found]:
-    """All sets of levels among the files. Without `kind` only what says that it is one: a legend lies beside, or levels are numbered."""
+    """All sets of levels among the files. Without `kind` only what says that it is one: a legend lies beside, levels are numbered, or the
+    first is drawn in the tiles of Sokoban."""
     legend = _legend(files)
     texts = [file for file in files.sizes if plain_name(file).suffix.lower() == ".txt" and not _aside(file)]
     if alone and kind == "level" and not texts:
         texts = [file for file in files.sizes if plain_name(file).suffix.lower() != ".json"]
     meant = legend is not None or kind == "level"
     if texts and not meant:
-        meant = numbered(_text(files, texts[0])[:64])
+        first = _text(files, texts[0])
+        meant = numbered(first[:64]) or _puzzle(first)
     found: list[Found] = []
     for file in files.sizes:
         if file.lower().endswith(".json") and meant and (read := _rooms(files, file)) is not None:
@@ -45,6 +47,11 @@ def found_level(name: str, files: Files, kind: str | None, condition: Sequence[s
         label = texts[0] if len(texts) == 1 else f"{len(texts):,} files of levels"
         found.append((label, partial(_of_texts, name, files, texts, legend)))
     return found
+
+
+def _puzzle(text: str) -> bool:
+    """Whether it is drawn in Sokoban's tiles alone: rows with a wall, a box and the player among them."""
+    return set(text) <= SOKOBAN.keys() | {"\n", "\r"} and text.count("\n") > 1 and {"#", "$"} <= set(text) and bool({"@", "+"} & set(text))
 
 
 def in_memory(items: Sequence[str]) -> Source:

@@ -92,6 +92,9 @@ def _column(name: str, texts: Sequence[str], notes: list[str]) -> Column | None:
             notes.append(f"the column {name!r} has {len(texts) - len(there):,} gaps, so it can't be a condition")
             return None
         return Column(name, np.array(numbers, np.float32))
+    if len(there) > filled // 2:
+        strange = next(text for text in texts if text and math.isnan(_number(text)))
+        notes.append(f"the column {name!r} has {filled - len(there):,} cells that are no number, such as {strange[:40]!r}, so it isn't one")
     if 1 < len(set(texts)) <= min(_CLASSES, max(2, len(texts) // 5)):
         return category_column(name, texts)
     return None

@@ -19,7 +19,7 @@ from .world import World
 
 Form = Literal["moves", "stroke5"]
 _SIDE, _LEAST_SIDE, _MOST_SIDE = 64, 8, 512
-_TOLERANCE = 0.75
+TOLERANCE = 0.75
 """Cells that points left out may lie from the line."""
 _LONGEST, _MOST_LONGEST = 400, 4096
 """Places of the longest drawing where nothing else is asked for, and the most that can be."""
@@ -66,7 +66,7 @@ class StrokesCodec(World):
         longest, coarser, count, sizes, steps = 1, 0, 0, set(), [np.ones(1)]
         for item in items:
             strokes, tolerance = probe.cells(item)
-            longest, coarser, count = max(longest, probe.length(strokes)), coarser + (tolerance > _TOLERANCE), count + 1
+            longest, coarser, count = max(longest, probe.length(strokes)), coarser + (tolerance > TOLERANCE), count + 1
             steps.append(np.diff(np.concatenate(strokes).astype(np.float64), axis=0).ravel())
             sizes.add(item.size)
         places = longest + 1 if form == "moves" else -(-(longest + 1) // _ROUNDED) * _ROUNDED
@@ -84,7 +84,7 @@ class StrokesCodec(World):
     def cells(self, item: Drawing) -> tuple[list[Cells], float]:
         """(strokes (n,2) of cells without what the line doesn't need, the tolerance in cells at which they fit into T)."""
         raw = [moving(np.rint(stroke * (self.side - 1)).astype(np.int64).clip(0, self.side - 1)) for stroke in item.unit()]
-        tolerance = _TOLERANCE
+        tolerance = TOLERANCE
         while True:
             found = [simplified(stroke.astype(np.float64), tolerance).astype(np.int64) for stroke in raw]
             if self.length(found) < self.spec.shape[-1]:

@@ -24,6 +24,7 @@ _DEPTH = 200
 _TRANSFORM = re.compile(r"[\s,]*(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^()]*)\)")
 _LIST = re.compile(rf"[\s,]*(?:{NUMBER}[\s,]*)*")
 _LENGTH = re.compile(rf"\s*({NUMBER})\s*(?:px|pt|pc|mm|cm|in|em|ex)?\s*$")
+_PER_CENT = re.compile(rf"\s*({NUMBER})\s*%\s*$")
 _DRAWN = ("path", "polyline", "polygon", "line", "rect", "circle", "ellipse")
 _ASIDE = ("defs", "symbol", "clippath", "mask", "pattern", "marker", "metadata", "style", "script", "title", "desc", "filter")
 _NOT_DRAWN = ("text", "image", "use", "foreignobject")
@@ -67,23 +68,29 @@ class _Reader:
 
     def __init__(self) -> None:
         self.found, self.svg, self.points = Traced(), False, 0
-        self.above: list[tuple[Points, bool]] = [(np.eye(2, 3), True)]
-        """The transform of each open element, and whether its content is drawn."""
+        self.above: list[tuple[Points, bool, tuple[float, float] | None]] = [(np.eye(2, 3), True, None)]
+        """The transform of each open element, whether its content is drawn, and the width and height whose parts are lengths in per cent."""
 
     def begin(self, tag: str, given: dict[str, str]) -> None:
         name = tag.rpartition(":")[2].lower()
-        matrix, shown = self.above[-1]
+        matrix, shown, extent = self.above[-1]
         if len(self.above) > _DEPTH:
             raise BadInput(f"elements are nested more than {_DEPTH} deep")
         hidden = given.get("display") == "none" or "display:none" in given.get("style", "").replace(" ", "")
         shown = shown and name not in _ASIDE and not hidden
-        if name == "svg" and not self.svg:
+        first = name == "svg" and not self.svg
+        if extent is not None:
+            given = _in_pixels({"width": "100%", "height": "100%", **given} if name == "svg" else given, extent)
+        if first:
             self.svg, self.found.canvas = True, _canvas(given)
         elif name == "svg":
             matrix = joined(matrix, _placed(given))
+        if name == "svg":
+            canvas = _canvas(given)
+            extent = None if canvas is None else canvas[2:]
         if "transform" in given:
             matrix = joined(matrix, transform(given["transform"]))
-        self.above.append((matrix, shown))
+        self.above.append((matrix, shown, extent))
         if shown and name in _NOT_DRAWN:
             self.found.left_out[name] += 1
         for line in _shape(name, given) if shown and name in _DRAWN else ():
@@ -163,6 +170,19 @@ def _canvas(given: dict[str, str]) -> tuple[float, float, float, float] | None:
         return (box[0], box[1], box[2], box[3])
     width, height = (_length(given.get(side, "")) for side in ("width", "height"))
     return (0.0, 0.0, width, height) if width > 0 and height > 0 else None
+
+
+def _in_pixels(given: dict[str, str], extent: tuple[float, float]) -> dict[str, str]:
+    """Attributes whose lengths in per cent are put into the units of a view of `extent` (SVG 1.1, section 7.10)."""
+    width, height = extent
+    wholes = dict.fromkeys(("x", "x1", "x2", "cx", "rx", "width"), width) | dict.fromkeys(("y", "y1", "y2", "cy", "ry", "height"), height)
+    wholes["r"] = math.hypot(width, height) / math.sqrt(2)
+    found = dict(given)
+    for key in wholes.keys() & given.keys():
+        part = _PER_CENT.match(given[key])
+        if part is not None:
+            found[key] = repr(float(part[1]) / 100 * wholes[key])
+    return found
 
 
 def _length(text: str) -> float:

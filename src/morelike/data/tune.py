@@ -75,15 +75,21 @@ def tidy(notes: Iterable[Note]) -> tuple[Note, ...]:
 
 
 def on_grid(tune: Tune, steps: int) -> Tune:
-    """The same with times rounded to `steps` a quarter note; each note lasts one step at least."""
+    """The same with times rounded to `steps` a quarter note, halves up. A note that rounds to nothing lasts one step, or is left out where
+    another of its voice that begins after it takes that step, or where the tune has ended: a voice of single notes stays one."""
     if tune.resolution == steps:
         return tune
-    scale, notes = steps / tune.resolution, []
-    for pitch, begin, length, voice, velocity in tune.notes:
-        start = round(begin * scale)
-        notes.append(Note(pitch, start, max(1, round((begin + length) * scale) - start), voice, velocity))
+    half, whole = tune.resolution // 2, tune.resolution
+    rounded = [((n.start * steps + half) // whole, (n.end * steps + half) // whole) for n in tune.notes]
+    latest: dict[tuple[int, int], int] = {}
+    for note, (start, _) in zip(tune.notes, rounded, strict=True):
+        latest[note.voice, start] = max(note.start, latest.get((note.voice, start), 0))
+    notes, length = [], max(1, (tune.length * steps + half) // whole)
+    for note, (start, end) in zip(tune.notes, rounded, strict=True):
+        if end > start or (start < length and latest[note.voice, start] < note.end):
+            notes.append(Note(note.pitch, start, max(1, end - start), note.voice, note.velocity))
     clean = tidy(notes)
-    return replace(tune, notes=clean, length=max([round(tune.length * scale), *(note.end for note in clean)]), resolution=steps)
+    return replace(tune, notes=clean, length=max([length, *(note.end for note in clean)]), resolution=steps)
 
 
 def cut(tune: Tune, start: int, end: int) -> Tune:

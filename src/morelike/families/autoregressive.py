@@ -72,6 +72,9 @@ class Autoregressive(IdById):
         own: dict[str, Any] = {"kind": "transformer", "dropout": settings.dropout}
         if settings.net != "transformer":
             own = {"kind": "recurrent", "cell": settings.net, "dropout": settings.dropout}
+        if isinstance(spec, Tokens) and spec.period and settings.net in ("transformer", "lstm", "gru", "rnn"):
+            # Super Mario, 250 steps of a small lstm: 80.0 nats a window of 14 x 32, 107.9 without
+            own["around"] = True
         return {"causal": Net("causal", spec, spec, own)}
 
     def players(self) -> list[Player | Learner]:

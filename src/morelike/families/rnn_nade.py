@@ -5,7 +5,7 @@ B batch, T rows (time steps), R places of a row (pitches, voices, tiles), V voca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Infills
+from ..core.abilities import Condition, Density, Obeys
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
@@ -24,6 +24,8 @@ from ..maths.decoding import Dials, pick, weigh
 Rule = Callable[[Tensor, Tensor], Tensor]
 """(rows above (B,t,R), ids before it in its row (B,r)) -> (B,V) bool: what may stand at the place r of row t. Where the Spec has a stop,
 its column at the place 0 says whether the grid may end there."""
+Beside = Callable[[Tensor, Tensor], Tensor]
+"""(x (B,1,R), known (B,1,R)) of one row -> (B,1,R,V) bool: what a place may have beside those known (`core.abilities.Obeys`)."""
 _AT_ONCE = 16
 """Grids whose likelihood is worked out at once."""
 _LEAST = -1e4
@@ -51,7 +53,7 @@ class RNNNADESettings:
         check_ranges(self, above=(0, 64), reach=(1, 1024), dropout=(0, 0.99), temperature=(0, 100), particles=(1, 4096))
 
 
-class RNNNADE(Generator, Density, Infills):
+class RNNNADE(Generator, Density, Obeys):
     """A recurrent net over rows and a neural autoregressive estimator within them (Boulanger-Lewandowski et al. 2012, arXiv:1206.6392,
     section 5; Larochelle, Murray 2011): exact likelihood. For music a row is what sounds at a time, so notes of a chord know each other.
     """
@@ -133,6 +135,20 @@ class RNNNADE(Generator, Density, Infills):
         """Dials: `temperature`, `particles`. Sequential Monte Carlo (Doucet, de Freitas, Gordon 2001): drafts of which the likelier ones,
         judged by the known ids so far, are gone on with row by row. Exact where what is known comes before what isn't (rows to go on
         with), in the limit of many particles otherwise. Raises BadInput for known ids that are none, or for another shape."""
+        return self._infill(x, known, condition, noise, dials, rule, None)
+
+    def infill_by(
+        self, x: Tensor, known: Tensor, rule: Beside, condition: Condition = None, *, noise: Noise, **dials: Any
+    ) -> Tensor:
+        """As `infill`, in the limit of many particles the model's own distribution given what is known and that every place that isn't
+        keeps the rule. Where nothing is known in the whole batch: odds among what the rule allows at each place, and one particle."""
+        dials = dials if bool(known.any()) else {**dials, "particles": 1}
+        return self._infill(x, known, condition, noise, dials, None, rule)
+
+    def _infill(
+        self, x: Tensor, known: Tensor, condition: Condition, noise: Noise, dials: Mapping[str, Any], rule: Rule | None,
+        beside: Beside | None,
+    ) -> Tensor:  # fmt: skip
         shape, count = (noise.size, *self.spec.shape), dials.get("particles", self.settings.particles)
         if x.shape != shape or known.shape != shape:
             raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
@@ -141,7 +157,7 @@ class RNNNADE(Generator, Density, Infills):
         uniform = torch.stack([noise.under("particle", i).uniform(_numbers(self.spec), "cells") for i in range(count)], 1).flatten(0, 1)
         told = {name: value.repeat_interleave(count, 0) for name, value in (condition or {}).items()}
         warm = dials.get("temperature", self.settings.temperature)
-        drafts = _Drafts(self, x.repeat_interleave(count, 0), known.repeat_interleave(count, 0), told, uniform, warm, rule)
+        drafts = _Drafts(self, x.repeat_interleave(count, 0), known.repeat_interleave(count, 0), told, uniform, warm, rule, beside)
         again = noise.uniform((self.spec.shape[0] + 1,), "again")
         drawn, weight = drafts.run(lambda row, weights: _chosen(weights, again[:, row], count))
         best = pick(weight.view(-1, count), again[:, -1])
@@ -180,8 +196,9 @@ class _Drafts:
     """(B,T,R+1) numbers in (0, 1); None where all is known."""
     temperature: float
     rule: Rule | None
+    beside: Beside | None = None
     weight: Tensor = field(init=False)
-    """(B,) nats of what was known so far, given what came before it."""
+    """(B,) nats of what was known so far, and of having kept `beside`, given what came before."""
     alive: Tensor = field(init=False)
     """(B,) bool: the grid hasn't ended."""
     state: Any = field(init=False)
@@ -217,6 +234,8 @@ class _Drafts:
             if self.rule is not None:
                 log_probs = self._ruled(log_probs, row, place)
             told = self.known[:, row, place]
+            if self.beside is not None and not bool(told.all()):
+                log_probs = self._keeping(log_probs, row, place)
             ids = self.x[:, row, place]
             if self.uniform is not None and not bool(told.all()):
                 drawn = pick(weigh(log_probs, Dials(temperature=self.temperature)), self.uniform[:, row, place])
@@ -246,6 +265,19 @@ class _Drafts:
         """Log-probabilities (B,V) of what is allowed, renormalised."""
         assert self.rule is not None
         return self._allowed(log_probs, _but(self.rule(self.x[:, :row], self.x[:, row, :place]), self.model.spec.stop), row, place)
+
+    def _keeping(self, log_probs: Tensor, row: int, place: int) -> Tensor:
+        """Log-probabilities (B,V) of what may stand beside the rest of the row, renormalised; how likely that was is counted. What is known
+        stays as it is, even where it breaks the rule."""
+        assert self.beside is not None
+        held = self.known[:, row].clone()
+        held[:, :place] = True
+        allowed = _but(self.beside(self.x[:, row, None], held[:, None])[:, 0, place], self.model.spec.stop)
+        told = self.known[:, row, place]
+        kept = self._allowed(log_probs, allowed | told[:, None], row, place)
+        likely = torch.where(allowed, log_probs.clamp(min=_LEAST), -torch.inf).double().logsumexp(1)
+        self.weight += torch.where(self.alive & ~told, likely, 0.0)
+        return torch.where(told[:, None], log_probs, kept)
 
     def _allowed(self, log_probs: Tensor, allowed: Tensor, row: int, place: int) -> Tensor:
         if bool((~allowed.any(1) & self.alive).any()):

@@ -22,6 +22,7 @@ from ..core.spec import Tokens, lift_all
 from ..data.level import LevelCodec
 from ..data.level_read import SIDE
 from ..data.level_rooms import Dungeon, link, usable
+from ..judges.level import solved
 from ..maths.constraint import Constraint
 from ..maths.decoding import Dials, stream
 from ..tasks.filling import fill
@@ -36,6 +37,10 @@ _POOL = 8
 _MOST_ROOMS = 200
 TRIES = 32
 """Draws of a gap, of which those are kept that make a whole."""
+ROUNDS = 4
+"""Times that so many are drawn, at most, until a search solves enough of them."""
+NODES = 5_000
+"""States of a puzzle that are looked into until it counts as not solved."""
 _MOST = 100
 
 
@@ -132,8 +137,9 @@ class Refilled:
 
     levels: list[str]
     drawn: int
+    """Draws that were looked at."""
     kept: int
-    """Draws that make a whole that breaks no rule."""
+    """Those of them that make a whole that breaks no rule; of Sokoban, that a search solves."""
     shown: str
     """The level that was given."""
 
@@ -144,36 +150,60 @@ def restore(
     """n ways to fill a box (left, top, width, height) of a level; all other tiles stay as they are.
 
     `TRIES` draws for each are made of the example around the box; those are kept with which the whole level breaks no rule of its game
-    (can be walked through, is solvable in form, has its doors joined), the likeliest first. Raises Refused where none does.
+    (can be walked through, has its doors joined), the likeliest first. Of Sokoban those that a search solves, one draw after another until
+    there are n, from up to `ROUNDS` times as many draws. Raises Refused where none does.
     """
-    codec, model = _codec(package), generator(package, "restore")
+    codec = _codec(package)
     _check_number(n)
     grid = _whole(codec, level)
     gap = _gap(grid, box)
     window = _window(codec, grid.shape, box)
-    x, known = (torch.from_numpy(np.ascontiguousarray(codec.arranged(part[window][None]))) for part in (grid.astype(np.int64), ~gap))
-    tries = TRIES * n
-    noise, condition = Noise(seed, tries, path=("restore",)), _told(package, where, tries)
+    hard = codec.layout.game == "sokoban"
+    kept, faults, drawn = [], [], 0
+    for turn in range(ROUNDS if hard else 1):
+        noise = Noise(seed, TRIES * n, path=("restore", *([str(turn)] if turn else [])))
+        for part in _ways(package, grid[window], gap[window], noise, where, dials):
+            whole = grid.copy()
+            whole[window] = part
+            text, drawn = _text(codec, whole), drawn + 1
+            fault = _fault(codec, text)
+            (kept if fault is None else faults).append(text if fault is None else fault)
+            if hard and len(set(kept)) == n:
+                break
+        if len(set(kept)) >= n:
+            break
+    if not kept:
+        raise Refused(f"none of {drawn} ways to fill the gap makes a whole level ({faults[0]}): widen the box, or give another --seed")
+    return Refilled(list(dict.fromkeys(kept))[:n], drawn, len(kept), _text(codec, grid))
+
+
+def _ways(
+    package: Package, part: np.ndarray, gap: np.ndarray, noise: Noise, where: Mapping[str, Any], dials: Mapping[str, Any]
+) -> np.ndarray:
+    """(noise.size,H,W) examples with the gap (H,W) of one of them drawn anew, the likeliest first where that is known."""
+    codec, model = _codec(package), generator(package, "restore")
+    x, known = (torch.from_numpy(np.ascontiguousarray(codec.arranged(own[None]))) for own in (part.astype(np.int64), ~gap))
+    x, known = x.expand(noise.size, *x.shape[1:]), known.expand(noise.size, *known.shape[1:])
+    condition = _told(package, where, noise.size)
     by, own = ruled(package, dials)
-    x, known = x.expand(tries, *x.shape[1:]), known.expand(tries, *known.shape[1:])
     if isinstance(model, Infills):
         with torch.no_grad():
-            drawn, nats = model.infill(x.clone(), known, condition, noise=noise, **checked(model, own)), None
-    else:
-        assert isinstance(model, Continues)
-        spec, choice = _way(package, own)
-        rules = _rules(codec, spec) if by is not None else None
-        drawn, nats = fill(model, x, known, condition, noise=noise, dials=choice, constraint=rules)
-    wholes = []
-    for part in codec.grid_of(drawn.numpy())[np.arange(tries) if nats is None else np.argsort(nats.numpy(), kind="stable")]:
-        whole = grid.copy()
-        whole[window] = part
-        wholes.append(_text(codec, whole))
-    kept = [whole for whole in wholes if codec.broken(whole) is None]
-    if not kept:
-        why = codec.broken(wholes[0])
-        raise Refused(f"none of {tries} ways to fill the gap makes a whole level ({why}): widen the box, or give another --seed")
-    return Refilled(list(dict.fromkeys(kept))[:n], tries, len(kept), _text(codec, grid))
+            return codec.grid_of(model.infill(x.clone(), known, condition, noise=noise, **checked(model, own)).numpy())
+    assert isinstance(model, Continues)
+    spec, choice = _way(package, own)
+    rules = _rules(codec, spec) if by is not None else None
+    drawn, nats = fill(model, x, known, condition, noise=noise, dials=choice, constraint=rules)
+    return codec.grid_of(drawn.numpy())[np.argsort(nats.numpy(), kind="stable")]
+
+
+def _fault(codec: LevelCodec, level: str) -> str | None:
+    """Why a level can't be played, in words; None where it can. Of Sokoban what a search of `NODES` states doesn't solve can't."""
+    fault = codec.broken(level)
+    if fault is not None or codec.layout.game != "sokoban":
+        return fault
+    found = solved(codec, level, NODES)
+    answers = {"unsolvable": "it has no solution", "unknown": f"no solution was found in {NODES:,} states"}
+    return None if found is None else answers.get(found.answer)
 
 
 def read_level(package: Package, file: str) -> str:

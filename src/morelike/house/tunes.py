@@ -80,20 +80,21 @@ def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.nd
     low, pitches = codec.form.low, codec.form.pitches
     bar, slots = tune.bar, codec.spec.shape[1]
     length = tune.length + part.more * bar
-    kept = set(part.keep)
-    if kept and not isinstance(codec.form, Voices):
-        raise BadInput("this model learnt rolls, in which voices are not told apart; say which bars are drawn instead")
-    if wrong := sorted(kept - set(range(1, slots + 1))):
-        raise BadInput(f"there is no voice {wrong[0]}; this model knows the voices 1 to {slots}")
     form = codec.form
-    heard = [note for note in tune.notes if not kept or not isinstance(form, Voices) or _slot(form, note.voice) + 1 in kept]
+    if part.keep and not isinstance(form, Voices):
+        raise BadInput("this model learnt rolls, in which voices are not told apart; say which bars are drawn instead")
+    voices = sorted(set(form.slots)) if isinstance(form, Voices) else []
+    if wrong := sorted(set(part.keep) - set(range(1, len(voices) + 1))):
+        raise BadInput(f"there is no voice {wrong[0]}; this model knows the voices 1 to {len(voices)}")
+    kept = {voices[number - 1] for number in part.keep}
+    heard = [note for note in tune.notes if not kept or note.voice in kept]
     if strange := [note.pitch for note in heard if not low <= note.pitch < low + pitches]:
         raise BadInput(f"the tune has the pitch {strange[0]}; this model knows {low} to {low + pitches - 1}: transpose it")
     clean = Tune(tuple(heard), tune.length, tune.resolution)
     ids = np.concatenate([codec.form.encode(clean), np.zeros((length - tune.length, slots), np.int64)])
     hidden = np.ones(ids.shape, bool)
-    if kept:
-        hidden[:, [voice - 1 for voice in sorted(kept)]] = False
+    if kept and isinstance(form, Voices):
+        hidden[:, [slot for slot, voice in enumerate(form.slots) if voice in kept]] = False
     if part.bars is not None:
         first, last = part.bars
         bars = -(-tune.length // bar)
@@ -107,11 +108,6 @@ def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.nd
     elif not kept:
         raise BadInput("nothing says what is to be drawn: name the voices that are kept, or the bars that are drawn anew")
     return ids, ~hidden
-
-
-def _slot(form: Voices, voice: int) -> int:
-    """The first slot of a voice; -2 where it has none."""
-    return form.slots.index(voice) if voice in form.slots else -2
 
 
 def _window(

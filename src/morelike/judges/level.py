@@ -15,7 +15,7 @@ from ..core.contract import Raw
 from ..data.level import LevelCodec
 from ..maths.level_measures import ground, uneven, windows_of
 from ..maths.reach import FREE, joined, steps
-from ..maths.sokoban import Solved, solve
+from ..maths.sokoban import NODES, Solved, solve
 from .domain import Domain, Score
 from .extractor import Array, Extractor, Floats, leading
 from .scores import Rule
@@ -170,14 +170,14 @@ class Level(Domain):
 _TENTHS = np.arange(0.0, 1.0, 0.05)
 
 
-def solved(codec: LevelCodec, item: Raw) -> Solved | None:
-    """What a search finds of a Sokoban level; None where it isn't well-formed."""
+def solved(codec: LevelCodec, item: Raw, nodes: int = NODES) -> Solved | None:
+    """What a search of so many states finds of a Sokoban level; None where it isn't well-formed."""
     if codec.broken(item) is not None:
         return None
     layout, ids = codec.layout, codec.tiles_of(item)
     wall, player, box, goal = (layout.legend.having(layout.tiles, word)[ids] for word in ("wall", "player", "box", "goal"))
     row, column = np.argwhere(player)[0].tolist()
-    return solve(wall, box, goal, (row, column))
+    return solve(wall, box, goal, (row, column), nodes=nodes)
 
 
 def _binned(values: Sequence[float | None], edges: NDArray[Any]) -> Numbers:

@@ -17,7 +17,8 @@ from ..core.contract import Raw
 from ..data.music import crossed
 from ..data.music_forms import placed
 from ..data.tune import Note, Tune
-from ..maths.tonality import Runs, in_key, key_of, parallels
+from ..maths.harmony import FIFTH, OCTAVE, in_key, key_of, parallels
+from ..maths.runs import Runs
 from .domain import Domain, Score
 from .extractor import Extractor
 from .scores import Rule
@@ -61,7 +62,9 @@ class Music(Domain):
 
     def parallels(self, tune: Tune) -> float:
         """Parallel fifths, octaves and unisons per 100 moves of two voices at once; NaN where none move."""
-        faults, moves = parallels(self._sounding(tune))
+        sounding = self._sounding(tune)
+        fifths, moves = parallels(sounding, FIFTH)
+        faults = int(fifths) + int(parallels(sounding, OCTAVE)[0])
         return 100 * faults / moves if moves else float("nan")
 
     def rules_kept(self, tune: Tune) -> float:

@@ -123,7 +123,10 @@ class Constraint:
 
 
 def certain(logits: Tensor) -> Tensor:
-    """(B,V) log-probabilities in float32, none below -10,000 nats, so that a renormalised sum is never empty."""
+    """(B,V) log-probabilities in float32, none below -10,000 nats, so that a renormalised sum is never empty. Raises Refused for logits
+    that are no numbers."""
+    if bool(logits.isnan().any()):
+        raise Refused("the model gave probabilities that are no numbers: its training went wrong; train it anew")
     return torch.log_softmax(logits.float(), -1).clamp(min=_IMPOSSIBLE)
 
 

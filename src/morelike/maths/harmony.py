@@ -23,6 +23,8 @@ _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17
 _TONICS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in _TONICS)
 """Names of the 24 keys, in the order of `key_fits`."""
+SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 9, 10, 11)))
+"""Semitones above the tonic of major, and of all forms of minor."""
 
 
 def parallels(voices: ArrayLike, interval: int) -> tuple[Ints, Ints]:
@@ -87,6 +89,18 @@ def key_fits(counts: ArrayLike) -> Floats:
     profiles = np.stack([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
     fits: Floats = shares @ _standardised(profiles).T
     return fits
+
+
+def key_of(weights: ArrayLike) -> int:
+    """The likeliest of `KEYS` by its fit to pitch classes' weights (12,): the tonic's pitch class, plus 12 for minor."""
+    return int(key_fits(weights).argmax())
+
+
+def in_key(weights: Floats, key: int) -> float:
+    """The share of pitch classes' weights (12,) that lies in the scale of a key (its place in `KEYS`)."""
+    tonic, minor = key % 12, key // 12
+    own = sum(float(weights[(tonic + semitone) % 12]) for semitone in SCALES[minor])
+    return own / float(weights.sum())
 
 
 def _standardised(x: Floats) -> Floats:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live
+from .around import Around
 from .attention import Layout
 from .blocks import Dropout, on_beat
 from .condition import ConditionEncoder
@@ -31,6 +32,8 @@ class RecurrentSettings:
     depth: int = 2
     cell: str = "lstm"
     dropout: float = 0.0
+    around: bool = False
+    """Of columns laid one after another, a place is told what stands beside it in the column before."""
 
 
 def cells_of(settings: RecurrentSettings, width: int, depth: int, both: bool = False) -> nn.RNNBase:
@@ -70,12 +73,15 @@ class RecurrentState:
     mask: Tensor | None
     seen: int = 0
     """Places read."""
+    recent: Tensor | None = None
+    """(B,P) the last ids, where places are told what stands around them."""
 
     def rows(self, index: Tensor) -> RecurrentState:
         """The state of the rows `index`."""
         hidden = None if self.hidden is None else tuple(part[:, index].contiguous() for part in self.hidden)
-        vector, read, mask = (None if part is None else part[index] for part in (self.vector, self.read, self.mask))
-        return RecurrentState(hidden, vector, read, mask, self.seen)
+        parts = (self.vector, self.read, self.mask, self.recent)
+        vector, read, mask, recent = (None if part is None else part[index] for part in parts)
+        return RecurrentState(hidden, vector, read, mask, self.seen, recent)
 
 
 class CausalRecurrent(nn.Module):
@@ -90,6 +96,7 @@ class CausalRecurrent(nn.Module):
         self.start = nn.Parameter(0.02 * torch.randn(width))
         self.embed = nn.Embedding(output.vocab, width)
         self.beat = nn.Embedding(output.period, width) if output.period else None
+        self.around = Around.of(output, width, settings.around)
         self.cells = cells_of(settings, width, settings.depth)
         crossed = bool(self.condition.readers)
         self.score = nn.Linear(width, width, bias=False) if crossed else None
@@ -106,6 +113,8 @@ class CausalRecurrent(nn.Module):
         there = live(self.spec, ids)
         state = self.begin(condition, given, ids.shape[0], context)
         before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
+        if self.around is not None:
+            before = before + self.around(ids[:, :-1], 0, ids.shape[1])
         longest = int(there.any(0).sum())  # a few long items set T, and no cell need run beyond the longest of this batch
         h, _ = self._through(before[:, :longest], state)
         layout = Layout.of(there)
@@ -127,8 +136,12 @@ class CausalRecurrent(nn.Module):
         embedded = ids @ self.embed.weight if ids.is_floating_point() else self.embed(ids)
         if state.hidden is None:
             embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
+        recent = None
+        if self.around is not None:
+            known = self.around.kept(state.recent, ids)
+            embedded, recent = embedded + self.around(known, state.seen, embedded.shape[1]), self.around.needed(known)
         h, hidden = self._through(embedded, state)
-        return self.head(self.norm(h[:, -1])), replace(state, hidden=hidden, seen=state.seen + embedded.shape[1])
+        return self.head(self.norm(h[:, -1])), replace(state, hidden=hidden, seen=state.seen + embedded.shape[1], recent=recent)
 
     def _through(self, embedded: Tensor, state: RecurrentState) -> tuple[Tensor, Hidden]:
         if state.vector is not None:

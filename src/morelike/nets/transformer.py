@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.spec import Array, Conditions, Spec, Tokens, elements, live, quotable
+from .around import Around
 from .attention import Block, Cache, CrossAttention, Layout, grid_turns, normed, turns
 from .blocks import Dropout, on_beat
 from .condition import ConditionEncoder, as_table
@@ -32,6 +33,8 @@ class TransformerSettings:
     dropout: float = 0.0
     reading: int = 2
     """Blocks that read a condition which is a sequence."""
+    around: bool = False
+    """Of columns laid one after another, a place is told what stands beside it in the column before."""
 
     @property
     def heads(self) -> int:
@@ -72,13 +75,15 @@ class CausalState:
     seen: int
     quick: DecodeStep | None = None
     """What takes one id more, where it applies."""
+    recent: Tensor | None = None
+    """(B,P) the last ids, where places are told what stands around them."""
 
     def rows(self, index: Tensor) -> CausalState:
         """The state of the rows `index`."""
-        vector, mask = (None if part is None else part[index] for part in (self.vector, self.mask))
+        vector, mask, recent = (None if part is None else part[index] for part in (self.vector, self.mask, self.recent))
         caches, others = (tuple(cache.rows(index) for cache in held) for held in (self.caches, self.others))
         source = None if self.source is None else self.source.rows(index)
-        return CausalState(caches, vector, others, mask, source, self.seen, self.quick)
+        return CausalState(caches, vector, others, mask, source, self.seen, self.quick, recent)
 
 
 class CausalTransformer(nn.Module):
@@ -105,6 +110,7 @@ class CausalTransformer(nn.Module):
         self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(width, output.vocab, bias=False)
         self.beat = nn.Embedding(output.period, width) if output.period else None
+        self.around = Around.of(output, width, settings.around)
         beats = () if self.beat is None else (self.beat.weight,)
         for table in (self.embed.weight, self.head.weight, *beats):
             nn.init.normal_(table, std=0.02)
@@ -118,6 +124,8 @@ class CausalTransformer(nn.Module):
         layout = Layout.of(there)
         state = self.begin(condition, given, ids.shape[0], context)
         before = torch.cat((self.start.expand(len(ids), 1, -1), self.embed(ids[:, :-1])), 1)
+        if self.around is not None:
+            before = before + self.around(ids[:, :-1], 0, ids.shape[1])
         rows, _ = self._through(before, layout, state)
         return self._logits(rows, layout.pack(before), layout, state), layout.index
 
@@ -153,18 +161,26 @@ class CausalTransformer(nn.Module):
         if state.caches and len(state.caches[0]) + count > most:
             short = tuple(cache.latest(max(1, most - count)) for cache in state.caches)
             state = replace(state, caches=short)
+        told = None
+        if self.around is not None:
+            known = self.around.kept(state.recent, ids)
+            told = self.around(known, state.seen, count)
+            state = replace(state, recent=self.around.needed(known))
         exact = not (self.training or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"))
         if state.quick is not None and count == 1 and exact:
             vector = state.vector
             if self.beat is not None:
                 own = self.beat.weight[state.seen % self.beat.num_embeddings].expand(len(ids), -1)
                 vector = own if vector is None else vector + own
+            if told is not None:
+                vector = told[:, 0] if vector is None else vector + told[:, 0]
             logits, caches = state.quick(ids[:, 0], state.caches, state.seen, vector)
             return logits, replace(state, caches=caches, seen=state.seen + 1)
         embedded = self.embed(ids)
         if state.seen == 0:
             embedded = torch.cat((self.start.expand(len(ids), 1, -1), embedded), 1)
             state = replace(state, quick=DecodeStep.of(self.embed, self.blocks, self.head))
+        embedded = embedded if told is None else embedded + told
         dropped = max(0, embedded.shape[1] - most)
         embedded, state = embedded[:, dropped:], replace(state, seen=state.seen + dropped)
         layout = Layout(*embedded.shape[:2])
