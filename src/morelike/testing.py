@@ -36,7 +36,7 @@ from .core.abilities import (
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
 from .core.noise import Noise
 from .core.settings import build_settings
-from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, lift, live
+from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, elements, lift, live
 from .data.loader import Dataset, Order
 from .data.text import TextCodec
 from .house import package
@@ -57,6 +57,8 @@ SPECS: tuple[Spec, ...] = (
 )
 """What families are tried on: small pictures of many levels and of two, points whose density can be summed up on a grid, short sequences
 that can be counted, with a stop and without, a grid of ids, and rows whose real number is sometimes missing."""
+SERIES = Array((2, 8))
+"""A short series, for families that refuse all of `SPECS`."""
 SOURCE = Tokens((4,), vocab=4, stop=3, alphabet="abc")
 """A condition that is a sequence."""
 BESIDE = Array((1, 4, 4))
@@ -124,6 +126,9 @@ def check_generator(name: str, spec: Spec | None = None, family: type[Trainable]
         if not tried and cls.refuses(given, PAIR) is None:  # type: ignore[attr-defined]
             _Laws(name, given, PAIR, family).all()
             paired += 1
+    if not tried and not paired and spec is None and cls.refuses(SERIES, {}) is None:  # type: ignore[attr-defined]
+        _Laws(name, SERIES, {}, family).all()
+        tried += 1
     assert tried or paired, f"{name} refuses every kind of example that the laws know"
 
 
@@ -481,7 +486,7 @@ def _codec_for(spec: Spec) -> Codec:
         items[1] = 255
         kind = "image"
     else:
-        items, kind = np.random.default_rng(0).normal(size=(8, *spec.shape)), "vector"
+        items, kind = np.random.default_rng(0).normal(size=(8, elements(spec))), "vector"
     binarise = {"binarise": True} if isinstance(spec, Array) and spec.grey else {}
     codec: Codec = registry.kind(kind).load().fit(items, **binarise)  # type: ignore[attr-defined]
     return codec
