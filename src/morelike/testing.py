@@ -36,8 +36,10 @@ from .core.abilities import (
 from .core.contract import Batch, Codec, Generator, Player, Trainable, all_given
 from .core.noise import Noise
 from .core.settings import build_settings
-from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, elements, lift, live
+from .core.spec import Array, Conditions, Field, Row, Spec, Tokens, class_label, lift, live
 from .data.loader import Dataset, Order
+from .data.series import SeriesCodec
+from .data.series_items import series
 from .data.text import TextCodec
 from .house import package
 from .house.build import build
@@ -480,13 +482,17 @@ def _codec_for(spec: Spec) -> Codec:
     if isinstance(spec, Tokens):
         letters = range(ord("a"), ord("a") + spec.vocab - (spec.stop is not None))
         return TextCodec("characters", letters, False, spec.shape[0], running=spec.stop is None)
+    if len(spec.shape) == 2:
+        channels, window = spec.shape
+        made: Codec = SeriesCodec.fit([series(np.random.default_rng(0).normal(size=(4 * window, channels)))], window=window)
+        return made
     if len(spec.shape) == 3:
         channels, height, width = spec.shape
         items: Any = np.zeros((2, height, width, channels), np.uint8)
         items[1] = 255
         kind = "image"
     else:
-        items, kind = np.random.default_rng(0).normal(size=(8, elements(spec))), "vector"
+        items, kind = np.random.default_rng(0).normal(size=(8, *spec.shape)), "vector"
     binarise = {"binarise": True} if isinstance(spec, Array) and spec.grey else {}
     codec: Codec = registry.kind(kind).load().fit(items, **binarise)  # type: ignore[attr-defined]
     return codec

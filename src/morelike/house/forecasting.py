@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,12 +20,15 @@ from torch import Tensor
 from ..core.errors import BadInput
 from ..data.series_items import Series
 from ..maths.crps import interval
-from ..tasks.forecasting import STEPS, conformal, paths, spread_out, starts, stride
-from ..tasks.repairing import MOST_STEPS
+from ..tasks.forecasting import conformal, paths, spread_out, starts, stride
+from ..tasks.repairing import MOST_STEPS, STEPS
 from .audience import Audience
-from .package import Package
 from .series_view import View
 from .writing import write_text
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .prepare import Prepared
 
 Floats = NDArray[np.float64]
 MOST_PATHS, MOST_WINDOWS = 10_000, 50
@@ -75,7 +78,8 @@ class Completed:
     @property
     def drawn(self) -> NDArray[np.bool_]:
         """(L,C)."""
-        return np.isnan(self.item.values)
+        found: NDArray[np.bool_] = np.isnan(self.item.values)
+        return found
 
     @property
     def median(self) -> Floats:
@@ -92,14 +96,18 @@ class Completed:
         return Series(np.where(self.drawn, self.median, self.item.values), self.item.names, self.item.times)
 
 
-def restore(
-    package: Package, view: View, given: Any, wish: Wish, audience: Audience, held_out: Callable[[], Sequence[Series] | None], folder: Path | None
-) -> Completed:
-    """n ways to complete a series. `held_out` gives the validation part of the model's data, None where it isn't there: on it the factors
-    of intervals are found, once, and kept in `folder`.
+def validation(prepared: Prepared) -> list[Series]:
+    """The series of the validation part."""
+    return [prepared.source.items[int(number)] for number in prepared.split.validation]
+
+
+def restore(model: Model, given: Any, wish: Wish, where: Mapping[str, Any] | None, audience: Audience) -> Completed:
+    """n ways to complete a series. Factors of intervals are found on the validation part of the model's data, where it is at hand, once for
+    each length, and kept in the model's folder.
 
     Raises BadInput for what isn't a series like the model's, has nothing to be drawn, or reaches too far.
     """
+    view = View.of(model.package, "are gone on with so", where)
     wish.check()
     item, notes = view.known(given), []
     if not wish.ahead and not np.isnan(item.values).any():
@@ -114,10 +122,10 @@ def restore(
     levels, known = view.levels(item)
     how = view.how(wish.steps)
     with audience.watch("drawing paths", len(starts(known.numpy(), window))) as bar:
-        how = type(how)(how.model, how.window, how.condition, how.steps, lambda done: bar.advance(done, {}))
+        how = replace(how, advance=lambda done: bar.advance(done, {}))
         drawn = view.values(paths(how, levels[None], known, wish.n, seed=wish.seed)[:, 0])
     drawn = np.where(np.isnan(item.values), drawn, item.values)
-    factors = _factors(package, view, known, wish, audience, held_out, folder)
+    factors = _factors(model, view, known, wish, audience)
     if factors is None:
         notes.append("intervals are the model's own: there is no validation data here to hold them against")
     else:
@@ -135,21 +143,26 @@ def back_test(view: View, items: Sequence[Series], hidden: NDArray[np.bool_], n:
 
 def stretches(items: Sequence[Series], length: int, most: int = _STRETCHES) -> list[Series]:
     """At most so many stretches of so many steps without gaps, evenly spread over series."""
-    found = []
+    found: list[tuple[Series, int]] = []
     for item in items:
         gone = np.concatenate([[0], np.isnan(item.values).any(1).cumsum()])
-        own = np.flatnonzero(gone[length:] == gone[:-length]) if len(item) >= length else []
-        found += [(item, int(start)) for start in own]
-    chosen = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int)) if found else []
+        if len(item) >= length:
+            found += [(item, int(start)) for start in np.flatnonzero(gone[length:] == gone[:-length])]
+    chosen = np.unique(np.linspace(0, max(0, len(found) - 1), min(most, len(found))).round().astype(np.int64))
     return [found[place][0].part(found[place][1], found[place][1] + length) for place in chosen]
 
 
-def _factors(
-    package: Package, view: View, known: Tensor, wish: Wish, audience: Audience, held_out: Callable[[], Sequence[Series] | None],
-    folder: Path | None,
-) -> Floats | None:  # fmt: skip
+def _held_out(model: Model) -> list[Series]:
+    """The validation part of the data that the model learnt from; none where it isn't there, or isn't that any more."""
+    try:
+        return validation(model.opened(offline=True))
+    except BadInput:
+        return []
+
+
+def _factors(model: Model, view: View, known: Tensor, wish: Wish, audience: Audience) -> Floats | None:
     """(L,C) by which paths are spread out from their median, None where nothing can be said."""
-    count, kept = len(view.codec.names), _Kept.of(package, folder)
+    count, kept = len(view.codec.names), _Kept.of(model)
     hidden = ~known[:count].numpy().T
     out, table, length = np.ones(hidden.shape), dict(kept.tables), len(hidden)
     context = view.codec.window - stride(view.codec.window)
@@ -164,11 +177,11 @@ def _factors(
         pattern = _longest(inside, context)
         digest = zlib.crc32(np.packbits(pattern).tobytes() + str(pattern.shape).encode())
         found["gap"] = (pattern, f"gap {digest:08x}, {wish.level:g}, {wish.steps} steps")
-    series: Sequence[Series] | None = None
+    series: list[Series] | None = None
     for name, (pattern, key) in found.items():
         if key not in table:
-            series = held_out() if series is None else series
-            own = stretches(series or (), len(pattern))
+            series = _held_out(model) if series is None else series
+            own = stretches(series, len(pattern))
             if len(own) * (1 - wish.level) < 2:
                 return None
             with audience.watch("holding intervals against validation data", 1) as bar:
@@ -184,7 +197,7 @@ def _factors(
             mean = np.array([own[own != 1.0].mean() if (own != 1.0).any() else 1.0 for own in factors.T])
             out = np.where(inside, mean, out)
     if series is not None:
-        _Kept(kept.digest, table).write(folder)
+        _Kept(kept.digest, table).write(model.folder)
     return out
 
 
@@ -207,8 +220,8 @@ class _Kept:
     tables: dict[str, list[list[float]]]
 
     @classmethod
-    def of(cls, package: Package, folder: Path | None) -> _Kept:
-        digest = str(package.card.get("files", {}).get("weights.safetensors", ""))
+    def of(cls, model: Model) -> _Kept:
+        digest, folder = str(model.card.get("files", {}).get("weights.safetensors", "")), model.folder
         try:
             read = json.loads((folder / FILE).read_text(encoding="utf-8")) if folder is not None else {}
             if read.get("weights") == digest:

@@ -19,7 +19,8 @@ from ..data.series import SeriesCodec
 from ..data.series_clock import usual_step
 from ..data.series_items import Series, series
 from ..maths.calendar import continued
-from ..tasks.forecasting import STEPS, How, Window
+from ..tasks.forecasting import How, Window
+from ..tasks.repairing import STEPS
 from .able import generator
 from .package import Package
 from .sampling import fixed_conditions
@@ -57,9 +58,8 @@ class View:
         """((D,L) levels in x's units, 0 where nothing is known; (D,L) bool: known). That nothing will be missing counts as known, and so do
         times."""
         level = self.codec.scale.scaled(item.values)
-        rest = np.full((self.codec.spec.shape[0] - len(level), len(item)), -1.0)
-        if self.codec.scale.uneven:
-            rest[-1] = self.codec.scale.paces(item)
+        rest = self.codec.scale.signals(item)[2]
+        rest[: len(self.codec.scale.gaps)] = -1.0
         whole = np.concatenate([level, rest])
         known = np.isfinite(whole)
         return torch.from_numpy(np.where(known, whole, 0.0)).float(), torch.from_numpy(known)
@@ -113,7 +113,7 @@ def _joined(parts: Sequence[Series], name: str) -> Series:
     starts = [part.times for part in parts]
     if step is None or any(times is None for times in starts):
         raise BadInput(f"{name} holds {len(parts):,} series; give one of them")
-    first = starts[0][0]  # type: ignore[index]
+    first = starts[0][0]
     rows = [np.asarray(times - first).astype(np.float64) / step for times in starts]  # type: ignore[operator]
     places = np.rint(np.concatenate(rows)).astype(np.int64)
     if (np.diff(places) <= 0).any() or np.abs(np.concatenate(rows) - places).max() > 0.1 or places[-1] >= _MOST:

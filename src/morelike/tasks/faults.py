@@ -28,8 +28,8 @@ _STILL = 1e-3
 
 
 @torch.no_grad()
-def residuals(how: How, x: Tensor, *, noise: Noise) -> Floats:
-    """(4,C,L) how far each value of x (C,L), all known, L >= T, is from what the model draws there, in deviations of the draws, as each of
+def residuals(how: How, x: Tensor, channels: int, *, noise: Noise) -> Floats:
+    """(4,C,L) how far each value of the first C channels of x (D,L), all known, L >= T, is from what the model draws there, in deviations of the draws, as each of
     FAULTS; noise has a row for each of M draws.
 
     Parts of T // 4 steps of one channel are hidden in turn, the other channels known: between their neighbours (for spikes and movement) and
@@ -38,11 +38,11 @@ def residuals(how: How, x: Tensor, *, noise: Noise) -> Floats:
     """
     window = how.window.length
     length, own = x.shape[1], stride(window)
-    found = np.zeros((len(FAULTS), *x.shape))
+    found = np.zeros((len(FAULTS), channels, length))
     parts = [min(first, length - own) for first in range(0, length, own)]
     begins = [min(max(first - (window - own) // 2, 0), length - window) for first in parts]
     offsets = sorted({first - start for first, start in zip(parts, begins, strict=True)})
-    for done, (channel, offset) in enumerate(itertools.product(range(len(x)), offsets), 1):
+    for done, (channel, offset) in enumerate(itertools.product(range(channels), offsets), 1):
         numbers = [number for number, (first, start) in enumerate(zip(parts, begins, strict=True)) if first - start == offset]
         pieces = torch.stack([x[:, begins[number] : begins[number] + window] for number in numbers])
         truth = pieces[:, channel, offset : offset + own].double().cpu().numpy()
@@ -52,7 +52,7 @@ def residuals(how: How, x: Tensor, *, noise: Noise) -> Floats:
         )
         for row, number in enumerate(numbers):
             found[:, channel, parts[number] : parts[number] + own] = _parted(truth[row], between[:, row], after[:, row])
-        how.advance(done)
+        how.advance(-(-done // len(offsets)))
     return found
 
 

@@ -33,7 +33,8 @@ def stride(window: int) -> int:
 def starts(known: NDArray[np.bool_], window: int) -> list[int]:
     """Where windows begin that together draw all that isn't `known` (C,L), each `stride` steps of it at the most where nothing behind
     them is known; below 0 where the series is shorter than a window."""
-    open_steps, found = ~known.all(0), []
+    open_steps: NDArray[np.bool_] = ~np.asarray(known.all(0))
+    found = []
     length = len(open_steps)
     while open_steps.any():
         first = int(open_steps.argmax())
