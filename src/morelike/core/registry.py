@@ -277,6 +277,8 @@ _KINDS = [
          candidates=("masked",), judges="morelike.judges.music:Music"),
     Kind("strokes", "morelike.data.strokes:StrokesCodec", "pen drawings: SVG files, JSON lines of strokes", "lstm",
          candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
+    Kind("series", "morelike.data.series:SeriesCodec", "time series: CSV, TSV, numbers in text; several channels, gaps, uneven steps",
+         "diffusion", candidates=("diffusion", "vae"), judges="morelike.judges.series:TimeSeries"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

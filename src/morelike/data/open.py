@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, strokes_open, table_open, text_open
+from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, series_open, strokes_open, table_open, text_open
 from .columns import column, split_word
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
@@ -188,6 +188,7 @@ _WORLDS: dict[str, _Opener] = {
     "level": level_open.found_level,
     "molecule": molecule_open.found_molecules,
     "music": music_open.found_music,
+    "series": series_open.found_series,
     "strokes": strokes_open.found_strokes,
 }
 """Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
@@ -307,6 +308,8 @@ def _nothing(path: Path, files: Files) -> str:
 def _open_memory(data: Any, kind: str | None) -> Source:
     if kind == "level" and isinstance(data, list) and data and all(isinstance(item, str) for item in data):
         return level_open.in_memory(data)
+    if (found := series_open.in_memory(data, kind)) is not None:
+        return found
     if (table := table_open.in_memory(data)) is not None:
         return table
     if (texts := text_open.in_memory(data)) is not None:

@@ -78,7 +78,9 @@ def _official(source: Source, classes: np.ndarray, groups: np.ndarray | None, se
     if held is None:
         # Only a validation part is given: it is the data held out, and a new one comes out of training.
         held, checked = checked, None
-    if held is None or len(held) == 0 or len(train) < 2:
+    # one item of these kinds, a series say, may give many examples
+    least = 1 if registry.kind(source.kind).world else 2
+    if held is None or len(held) == 0 or len(train) < least:
         raise BadInput(f"the official split of {source.name} has {len(train)} items to train on and none held out; that can't be judged.")
     if (checked is None or len(checked) == 0) and source.ordered:
         train, checked = np.split(train, [len(train) - max(1, round(len(train) * _ORDERED_SHARES[0]))])
