@@ -130,7 +130,8 @@ def detect(
     summary = found.summary()
     said(audience, found.notes)
     count = f"{summary['alarms']:,} {'stretch' if summary['alarms'] == 1 else 'stretches'}"
-    show.say(f"{count} above {summary['threshold']:.3g}, {summary['share']:.2%} of the values ({summary['rate']:.2%} of sound ones are expected)")
+    expected = f"{summary['rate']:.2%} of sound ones are expected"
+    show.say(f"{count} above {summary['threshold']:.3g}, {summary['share']:.2%} of the values ({expected})")
     for own in summary["top"]:
         rows = f"row {own['first']:,}" if own["first"] == own["last"] else f"rows {own['first']:,} to {own['last']:,}"
         show.say(f"{own['column']}, {rows}{_at(found.item, own['first'])}: {own['fault']}, score {own['score']:.3g}")
@@ -148,10 +149,8 @@ def _place(model: Model, out: str | None, name: str, known: str) -> writing.Targ
     """Where to write. Raises BadInput where it can't be, or where it is the file that is read."""
     path = out if out is not None else str((model.folder or Path()) / name)
     folder = path.endswith("/") or not Path(path).suffix
-    if folder:
-        place = writing.target(path, "series", 1)
-    else:
-        place = writing.Target(writing.file_for(path, FORMS), Path(path).suffix.lower())
+    file = None if folder else writing.Target(writing.file_for(path, FORMS), Path(path).suffix.lower())
+    place = writing.target(path, "series", 1) if file is None else file
     if place.path.exists() and Path(known).exists() and place.path.samefile(known):
         raise BadInput(f"{place.path} is the file that is read, and would be lost: name another one with --out")
     return place

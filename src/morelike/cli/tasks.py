@@ -33,7 +33,8 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
         int | None,
         typer.Option(
             "--length", min=1, show_default=False,
-            help="ids to write at most, by default what the model's window holds; bars of a tune, columns of a level, steps of a series",
+            help="ids to write at most, by default what the model's window holds; bars of a tune, columns of a level, "
+            "steps of a series",
         ),
     ] = None,
     where: Where = None,
@@ -41,14 +42,17 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     constraint: Constraint = None,
     stop: Stop = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="PATH", help="of a tune, as for sample; by default extended.mid; of a series, as for restore", show_default=False)
+        str | None,
+        typer.Option(
+            "--out", metavar="PATH", help="of a tune, as for sample; by default extended.mid; of a series as for restore", show_default=False
+        ),
     ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, with a level, or with
-    a series: `extend MODEL --file FILE.csv --length N` is `restore MODEL --known FILE.csv --ahead N`."""
+    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, with a level, or
+    with a series: `extend MODEL --file FILE.csv --length N` is `restore MODEL --known FILE.csv --ahead N`."""
     from . import levels, series_tasks, tasking, tunes
     from .audience import RichAudience
 
@@ -98,7 +102,8 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         int | None, typer.Option("--ahead", min=1, metavar="STEPS", help="of a series: go on beyond its end", show_default=False)
     ] = None,
     interval: Annotated[
-        float | None, typer.Option("--interval", metavar="SHARE", help="of a series: what intervals hold; by default 0.8", show_default=False)
+        float | None,
+        typer.Option("--interval", metavar="SHARE", help="of a series: what intervals hold; by default 0.8", show_default=False),
     ] = None,
     mask: Annotated[
         str | None, typer.Option("--mask", metavar="FILE", help="a picture as large as the known one: black is missing", show_default=False)
@@ -117,7 +122,7 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         typer.Option(
             "--out", metavar="FILE", show_default=False,
             help="the filled table, with -n FILE-1.csv and on; a sheet of pictures and FILE-1.png and on, by default MODEL/restored.png; "
-            "tunes and levels as `sample` writes them; of a series FORECAST.csv (mean, median and interval of each drawn value), .png (a fan), "
+            "tunes and levels as `sample` writes them; of a series .csv (mean, median and interval of each drawn value), .png (a fan), "
             ".jsonl or a folder (all paths), by default MODEL/forecast.csv",
         ),
     ] = None,

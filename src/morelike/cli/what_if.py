@@ -1,4 +1,4 @@
-"""The verbs of tasks on rows of tables and steps of series: ask, simulate, detect, augment. What a verb needs is imported inside it, so that
+"""The verbs ask, simulate, detect and augment, for rows of tables and steps of series. What a verb needs is imported inside it, so that
 `--help` answers at once."""
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def simulate(  # noqa: PLR0913  # typer reads the options from the signature
     ] = None,
     where: Demanded = None,
     seed: Seed = 0,
-    out: Annotated[str | None, typer.Option("--out", metavar="PATH", help="NAME.csv; by default MODEL/simulated.csv; of series as for restore")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="PATH", help="NAME.csv; by default MODEL/simulated.csv; of series as for restore")
+    ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:  # fmt: skip

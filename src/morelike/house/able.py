@@ -40,7 +40,8 @@ NEEDS = {
 }
 """Task -> abilities, of which all of one group are needed."""
 
-_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do", "vary", "fill in a part of a picture", "restore a picture", "fill in a series")
+_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do", "vary", "fill in a part of a picture", "restore a picture",
+                     "fill in a series")  # fmt: skip
 """Tasks that move a latent, which ids can't be."""
 
 

@@ -47,7 +47,7 @@ class Faults:
         return float(-np.log(self.rate))
 
     def alarms(self) -> list[dict[str, Any]]:
-        """Runs of alarms of one column, those with the highest scores first: {"column", "first", "last" (rows from 1 on), "fault", "score"}."""
+        """Runs of alarms of one column, the highest scores first: {"column", "first", "last" (rows from 1 on), "fault", "score"}."""
         found = []
         high = np.nan_to_num(self.scores) > self.threshold
         for channel, name in enumerate(self.item.names):
@@ -68,7 +68,7 @@ class Faults:
 
 
 def detect(
-    view: View, given: Any, rate: float, audience: Audience, held_out: Callable[[], Sequence[Series] | None], *, seed: int = 0, draws: int = DRAWS
+    view: View, given: Any, rate: float, audience: Audience, held_out: Callable[[], Sequence[Series]], *, seed: int = 0, draws: int = DRAWS
 ) -> Faults:
     """How odd each value of a series is. `held_out` gives sound data of the same sort: its residuals say what is usual.
 
@@ -79,7 +79,7 @@ def detect(
     item = view.known(given)
     if len(item) < view.codec.window:
         raise BadInput(f"the series has {len(item)} rows, and the model looks at windows of {view.codec.window}")
-    sound = [one for one in held_out() or () if len(one) >= view.codec.window]
+    sound = [one for one in held_out() if len(one) >= view.codec.window]
     if not sound:
         raise BadInput("what is usual is learnt from the validation part of the model's data: say where it lies with --data")
     found = [_residuals(view, one.part(0, _MOST_SOUND), audience, "what is usual", seed, draws) for one in sound[:8]]

@@ -52,7 +52,7 @@ class Wish:
 
     def check(self) -> None:
         """Raises BadInput for numbers out of range."""
-        if not 0 <= self.ahead:
+        if self.ahead < 0:
             raise BadInput(f"--ahead takes a number of steps from 1 on, not {self.ahead}")
         if not 2 <= self.n <= MOST_PATHS:
             raise BadInput(f"the number of paths must be between 2 and {MOST_PATHS:,}, not {self.n}: intervals are read from them")

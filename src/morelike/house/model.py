@@ -195,9 +195,9 @@ class Model:
         self, known: Any, ahead: int = 0, n: int = 100, level: float = 0.8, *, where: Mapping[str, Any] | None = None, seed: int = 0,
         steps: int = STEPS, audience: Audience | None = None,
     ) -> forecasting.Completed:  # fmt: skip
-        """n `paths` (n,L,C) of a series whose gaps are filled and which goes on by `ahead` steps: a file, a `Series`, or an array (L,C) with
-        NaN in its gaps. Intervals (`bounds`) hold the share `level`: they are widened or narrowed until they did on the validation part of
-        the model's data, where that is at hand. Raises Refused for a model that neither `Denoises`, `Infills` nor has a `Prior`."""
+        """n `paths` (n,L,C) of a series whose gaps are filled and which goes on by `ahead` steps: a file, a `Series`, or an array (L,C)
+        with NaN in its gaps. Intervals (`bounds`) hold the share `level`: they are widened or narrowed until they did on the validation
+        part of the model's data, where that is at hand. Raises Refused for a model that neither `Denoises`, `Infills` nor has a `Prior`."""
         wish = forecasting.Wish(ahead, n, level, seed, steps)
         return forecasting.restore(self, known, wish, where, audience or Silent())
 
@@ -214,10 +214,11 @@ class Model:
         self, known: Any, rate: float = faults.RATE, *, where: Mapping[str, Any] | None = None, data: Any = None, seed: int = 0,
         audience: Audience | None = None, offline: bool = False,
     ) -> faults.Faults:  # fmt: skip
-        """How odd each value of a series is (`scores` (L,C)) given all around it, and what fault it looks like; about `rate` of the values of
-        sound series score above the `threshold`. What is usual is read from the validation part of the model's data, or of `data`."""
+        """How odd each value of a series is (`scores` (L,C)) given all around it, and what fault it looks like; about `rate` of the values
+        of sound series score above the `threshold`. What is usual is read from the validation part of the model's data, or of `data`."""
         held_out = partial(forecasting.validation, self._opened(data, offline))
-        return faults.detect(series_view.View.of(self.package, "find faults", where), known, rate, audience or Silent(), held_out, seed=seed)
+        view = series_view.View.of(self.package, "have faults found so", where)
+        return faults.detect(view, known, rate, audience or Silent(), held_out, seed=seed)
 
     def restore_picture(
         self, known: Any, n: int = 4, *, where: Mapping[str, Any] | None = None, seed: int = 0, steps: int = STEPS, **how: Any

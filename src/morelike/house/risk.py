@@ -103,8 +103,8 @@ def stressed(
 
 
 def stress(view: View, plain: Completed, ahead: int, asked: Stress, seed: int, steps: int) -> Stressed:
-    """Paths of which some channels are shifted, all others drawn given these, each path spread out from the median by `volatility`; and what
-    the weighted sum of the channels gains or loses from the last known step to the last one ahead.
+    """Paths of which some channels are shifted, all others drawn given these, each path spread out from the median by `volatility`; and
+    what the weighted sum of the channels gains or loses from the last known step to the last one ahead.
 
     A shift grows evenly over the steps ahead and is whole at the last. Raises BadInput for what can't be.
     """
@@ -150,7 +150,8 @@ def _risk(plain: Completed, stressed: Completed, ahead: int, weights: Floats, le
     rows = []
     for level in levels:
         if len(gains[0]) * (1 - level) < 1:
-            raise BadInput(f"{len(gains[0]):,} paths are too few to say what is lost at {level:g}: draw {math.ceil(10 / (1 - level)):,} (-n)")
+            enough = math.ceil(10 / (1 - level))
+            raise BadInput(f"{len(gains[0]):,} paths are too few to say what is lost at {level:g}: draw {enough:,} (-n)")
         before, after = ((float(value_at_risk(own, level)), float(expected_shortfall(own, level))) for own in gains)
         rows.append({
             "level": level, "value_at_risk": before[0], "expected_shortfall": before[1], "stressed_value_at_risk": after[0],

@@ -73,8 +73,7 @@ class View:
         return self.codec.to_values(own)
 
     def known(self, given: Any) -> Series:
-        """One series of a user's: a file, a `Series`, an array (L,C) or a data frame's values. Missing rows of a regular time are put in, as
-        gaps. Raises BadInput where it is none, or several, or has other channels."""
+        """One series of a user's: a file, a `Series` or an array (L,C). Missing rows of a regular time are put in, as gaps. Raises BadInput where it is none, or several, or has other channels."""
         if isinstance(given, str | Path):
             path = Path(given)
             if not path.is_file():

@@ -1,4 +1,7 @@
-"""Scores of forecasts that are ensembles: the continuous ranked probability score and coverage.  M members, * the shape of what is forecast."""
+"""Scores of forecasts that are ensembles: the continuous ranked probability score and coverage.
+
+M members, * the shape of what is forecast.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,8 @@ def gaussian_crps(mean: Floats, deviation: Floats, truth: Floats) -> Floats:
 
 
 def interval(ensemble: Floats, level: float) -> tuple[Floats, Floats]:
-    """((*), (*)) the ends of the central interval that holds the share `level` of an ensemble (M,*); quantiles at k / (M + 1), so that a further
-    member lies in it with this probability, whatever the distribution is (as far as M members can say)."""
+    """((*), (*)) the ends of the central interval that holds the share `level` of an ensemble (M,*); quantiles at k / (M + 1), so that
+    a further member lies in it with this probability, whatever the distribution is (as far as M members can say)."""
     low, high = np.quantile(ensemble, [(1 - level) / 2, (1 + level) / 2], axis=0, method="weibull")
     return low, high
 

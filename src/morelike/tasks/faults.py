@@ -29,11 +29,11 @@ _STILL = 1e-3
 
 @torch.no_grad()
 def residuals(how: How, x: Tensor, channels: int, *, noise: Noise) -> Floats:
-    """(4,C,L) how far each value of the first C channels of x (D,L), all known, L >= T, is from what the model draws there, in deviations of the draws, as each of
-    FAULTS; noise has a row for each of M draws.
+    """(4,C,L) how far each value of the first C channels of x (D,L), all known, L >= T, is from what the model draws there, in deviations
+    of the draws, as each of FAULTS; noise has a row for each of M draws.
 
-    Parts of T // 4 steps of one channel are hidden in turn, the other channels known: between their neighbours (for spikes and movement) and
-    with all that follows of the channel in its window (for levels, which later values would give away). Raises Refused where the model
+    Parts of T // 4 steps of one channel are hidden in turn, the other channels known: between their neighbours (for spikes and
+    movement) and with all that follows of the channel in its window (for levels, which later values would give away). Raises Refused where the model
     can't fill in.
     """
     window = how.window.length
