@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..data.table_columns import label
 from ..house import writing
-from ..house.model import load
+from ..house.model import Model, load
 from . import show
 from .drawing import dials_of, fits
 
@@ -88,12 +88,11 @@ def _distribution(found: Mapping[str, Any]) -> None:
     _support(found)
 
 
-def simulate(folder: str, n: int, wish: Wish, out: str | None, as_json: bool) -> None:
+def simulate(model: Model, n: int, wish: Wish, out: str | None, as_json: bool) -> None:
     """Draws and writes rows, and prints what moved."""
     dials = dials_of(wish.dials)
-    model = load(folder)
-    place = writing.target(out if out is not None else str(Path(folder) / "simulated.csv"), model.codec.kind, n)
-    rows, found = model.to(wish.device).simulate(n, shares=wish.shares, shift=wish.shift, where=wish.where, seed=wish.seed, **dials)
+    place = writing.target(out if out is not None else str((model.folder or Path()) / "simulated.csv"), model.codec.kind, n)
+    rows, found = model.simulate(n, shares=wish.shares, shift=wish.shift, where=wish.where, seed=wish.seed, **dials)
     writing.write(place, rows, model.codec, {}, {})
     if as_json:
         show.as_json({"path": str(place.path), "n": n, **found})

@@ -36,6 +36,22 @@ Condition = Annotated[
     typer.Option("--condition", metavar="NAME,...|none", help="what to condition on; by default the class labels", show_default=False),
 ]
 
+Seed = Annotated[int, typer.Option("--seed", min=0)]
+Demanded = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="DEMAND", help='on a column: city=Bern|Zug, "age>60", age=30..40, city!=Bern, age= (missing)', show_default=False
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="PATH", help="where the data lies; by default where it was trained on", show_default=False),
+]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", metavar="NAME", help="a table's column of classes; by default the last one", show_default=False),
+]
+
 
 def names(text: str | None) -> list[str] | None:
     """["a", "b"] of "a,b", [] of "none", None of None."""

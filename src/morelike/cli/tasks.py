@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Constraint, ModelPath, Offline, OnDevice, Quiet, Stop, Where
+from .options import AsJson, Column, Constraint, Data, ModelPath, Offline, OnDevice, Quiet, Seed, Stop, Where
 from .verbs import app
 
 Text = Annotated[
@@ -17,24 +17,8 @@ File = Annotated[
     str | None,
     typer.Option("--file", metavar="FILE", help="read the text, tune or level from a file; - is standard input", show_default=False),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0)]
-Demanded = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where", metavar="DEMAND", help='on a column: city=Bern|Zug, "age>60", age=30..40, city!=Bern, age= (missing)', show_default=False
-    ),
-]
 Fixed = Annotated[
     list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="the conditions of the text: label=play", show_default=False)
-]
-
-Data = Annotated[
-    str | None,
-    typer.Option("--data", metavar="PATH", help="where the data lies; by default where it was trained on", show_default=False),
-]
-Column = Annotated[
-    str | None,
-    typer.Option("--column", metavar="NAME", help="a table's column of classes; by default the last one", show_default=False),
 ]
 
 
@@ -49,7 +33,8 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
         int | None,
         typer.Option(
             "--length", min=1, show_default=False,
-            help="ids to write at most, by default what the model's window holds; bars of a tune, columns of a level",
+            help="ids to write at most, by default what the model's window holds; bars of a tune, columns of a level, "
+            "steps of a series",
         ),
     ] = None,
     where: Where = None,
@@ -57,14 +42,19 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     constraint: Constraint = None,
     stop: Stop = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="PATH", help="of a tune or drawing, as for sample; by default extended.mid, extended.svg", show_default=False)
+        str | None,
+        typer.Option(
+            "--out", metavar="PATH", show_default=False,
+            help="of a tune or drawing, as for sample; by default extended.mid, extended.svg; of a series as for restore",
+        ),
     ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, with a level, with a drawing."""
-    from . import levels, sketches, tasking, tunes
+    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, with a level, with a
+    drawing, or with a series: `extend MODEL --file FILE.csv --length N` is `restore MODEL --known FILE.csv --ahead N`."""
+    from . import levels, series_tasks, sketches, tasking, tunes
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, stop=stop or (), device=device)
@@ -77,7 +67,11 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
         tasking.none_of({"--constraint": constraint, "--stop": stop, "--length": length}, "isn't for drawings")
         sketches.extend(opened, words, n, out, as_json)
         return
-    tasking.none_of({"--out": out}, "is for tunes and drawings")
+    if opened.codec.kind == "series":
+        tasking.none_of({"--constraint": constraint, "--stop": stop}, "is for texts")
+        series_tasks.extend(opened, words, length, n, out, as_json, RichAudience(quiet))
+        return
+    tasking.none_of({"--out": out}, "is for tunes, drawings and series")
     if opened.codec.kind == "level":
         levels.extend(opened, words, n, length, as_json)
         return
@@ -96,7 +90,7 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     ] = None,
     file: File = None,
     n: Annotated[
-        int | None, typer.Option("-n", help="how many ways; by default 1, of a picture 4", show_default=False)
+        int | None, typer.Option("-n", help="how many ways; by default 1, of a picture 4, of a series 100", show_default=False)
     ] = None,
     gap_length: Annotated[
         int | None, typer.Option("--gap-length", min=1, help="ids of a gap; by default several are tried (text)", show_default=False)
@@ -106,7 +100,16 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         str | None,
         typer.Option("--op", metavar="mask|pool|grey|blur", help="what is known of a picture: a part, a small copy...", show_default=False),
     ] = None,
-    known: Annotated[str | None, typer.Option("--known", metavar="FILE", help="the part or copy that is known", show_default=False)] = None,
+    known: Annotated[
+        str | None, typer.Option("--known", metavar="FILE", help="the part or copy that is known; a series with gaps", show_default=False)
+    ] = None,
+    ahead: Annotated[
+        int | None, typer.Option("--ahead", min=1, metavar="STEPS", help="of a series: go on beyond its end", show_default=False)
+    ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option("--interval", metavar="SHARE", help="of a series: what intervals hold; by default 0.8", show_default=False),
+    ] = None,
     mask: Annotated[
         str | None, typer.Option("--mask", metavar="FILE", help="a picture as large as the known one: black is missing", show_default=False)
     ] = None,
@@ -124,7 +127,8 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
         typer.Option(
             "--out", metavar="FILE", show_default=False,
             help="the filled table, with -n FILE-1.csv and on; a sheet of pictures and FILE-1.png and on, by default MODEL/restored.png; "
-            "tunes and levels as `sample` writes them",
+            "tunes and levels as `sample` writes them; of a series .csv (mean, median and interval of each drawn value), .png (a fan), "
+            ".jsonl or a folder (all paths), by default MODEL/forecast.csv",
         ),
     ] = None,
     keep: Annotated[
@@ -140,14 +144,21 @@ def restore(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table; or draw what is missing of a picture, of a level,
-    or voices or bars of a tune."""
-    from . import levels, repairing, table_tasks, tasking, tunes
+    """Fill the gaps in a text, the likeliest way first, or the missing cells of a table; draw what is missing of a picture, of a level, or
+    voices or bars of a tune; fill the gaps of a series, and forecast it (--ahead)."""
+    from . import levels, repairing, series_tasks, table_tasks, tasking, tunes
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, device=device)
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
     typed = repairing.Typed(op, known, mask, box, at, sigma)
+    if opened.codec.kind == "series":
+        tasking.none_of({name: own for name, own in typed.options.items() if name != "--known"}, "is for pictures")
+        tasking.none_of({"--gap-length": gap_length, "--constraint": constraint, "--best": best}, "is for texts or tables")
+        tasking.none_of({"--keep": keep, "--bars": bars}, "is for tunes")
+        series_tasks.restore(opened, words, series_tasks.Asked(known, ahead or 0, n, interval), out, as_json, audience)
+        return
+    tasking.none_of({"--ahead": ahead, "--interval": interval}, "is for series")
     if opened.codec.kind != "music":
         tasking.none_of({"--keep": keep, "--bars": bars}, "is for tunes")
     if opened.codec.kind == "level":
@@ -311,56 +322,6 @@ def score(  # noqa: PLR0913  # typer reads the options from the signature
 
 
 @app.command()
-def ask(
-    *,
-    model: ModelPath,
-    events: Annotated[
-        list[str],
-        typer.Argument(metavar="EVENT...", help='"income=>50K", several at once, or the name of one column', show_default=False),
-    ],
-    where: Demanded = None,
-    device: OnDevice = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Say how probable something is under a table's model, or how a column is distributed, given demands on others."""
-    from . import asking
-
-    asking.ask(model, events, where or (), device, as_json)
-
-
-@app.command()
-def simulate(  # noqa: PLR0913  # typer reads the options from the signature
-    *,
-    model: ModelPath,
-    dials: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="the family's own dials", show_default=False)] = None,
-    n: Annotated[int, typer.Option("-n", help="how many rows")] = 1000,
-    shares: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="DEMAND:SHARE", help='the share of rows that meet a demand: default=1:0.44, "age>60:x2" (twice as many)',
-            show_default=False,
-        ),
-    ] = None,
-    shift: Annotated[
-        str | None,
-        typer.Option(
-            "--shift", metavar="COLUMN=+NUMBER", show_default=False,
-            help="move the mean of a column: age=+5; of dates by a duration: end=+3d, start=-2h (w, d, h, min, s; days without a letter)",
-        ),
-    ] = None,
-    where: Demanded = None,
-    seed: Seed = 0,
-    out: Annotated[str | None, typer.Option("--out", metavar="PATH", help="NAME.csv; by default MODEL/simulated.csv")] = None,
-    device: OnDevice = "auto",
-    as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """Draw rows of a table in which some shares or a mean are otherwise and all else follows, and say what else moved."""
-    from . import asking
-
-    asking.simulate(model, n, asking.Wish(shares or (), shift, where or (), dials or (), seed, device), out, as_json)
-
-
-@app.command()
 def interpolate(  # noqa: PLR0913  # typer reads the options from the signature
     *,
     model: ModelPath,
@@ -418,60 +379,3 @@ def classify(  # noqa: PLR0913  # typer reads the options from the signature
     else:
         tasking.none_of({"--out": out}, "is for the rows of a table")
         tasking.classify(opened, item, asked, as_json, audience)
-
-
-@app.command()
-def detect(  # noqa: PLR0913  # typer reads the options from the signature
-    *,
-    model: ModelPath,
-    file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="rows; by default the held-out ones of the data", show_default=False)
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option("--label", metavar="COLUMN=VALUE", help="say how well rows with this value are found", show_default=False),
-    ] = None,
-    out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE.csv|.parquet", help="write the rows with score and rank", show_default=False)
-    ] = None,
-    data: Data = None,
-    device: OnDevice = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    offline: Offline = False,
-) -> None:
-    """Say how odd the rows of a table are by a model's likelihood, and which cells of the oddest."""
-    from . import table_tasks, tasking
-    from .audience import RichAudience
-
-    asked = {"data": data, "offline": offline}
-    table_tasks.detect(tasking.opened(model, device), file, label, asked, out, as_json, RichAudience(quiet))
-
-
-@app.command()
-def augment(  # noqa: PLR0913  # typer reads the options from the signature
-    *,
-    model: ModelPath,
-    column: Column = None,
-    n: Annotated[
-        int | None, typer.Option("-n", help="rows to add; by default each class is brought up to the largest", show_default=False)
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", metavar="FILE.csv|.parquet", help="write the training rows and the generated ones", show_default=False),
-    ] = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="write them even where they gain nothing")] = False,
-    data: Data = None,
-    seed: Seed = 0,
-    device: OnDevice = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    offline: Offline = False,
-) -> None:
-    """Enlarge a table with generated rows, where learners that get them do better on held-out real ones. Exit code 1 where they don't."""
-    from . import table_tasks, tasking
-    from .audience import RichAudience
-
-    asked = {"column": column, "n": n, "data": data, "seed": seed, "offline": offline}
-    if not table_tasks.augment(tasking.opened(model, device), asked, out, anyway, as_json, RichAudience(quiet)):
-        raise typer.Exit(1)

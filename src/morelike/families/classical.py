@@ -12,11 +12,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Encodes, Prior
+from ..core.abilities import Condition, Density, Encodes, Infills, Prior
 from ..core.contract import Batch, Generator, Learner, Player, Terms
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
+from ..maths.factor import factors_given
 from ..maths.reservoir import keep
 from .labels import classes_of, count_classes, refuses_conditions
 
@@ -64,7 +65,7 @@ class PCASettings:
         check_ranges(self, rank=(1, 1 << 16))
 
 
-class PCA(Generator, Density, Encodes, Prior):
+class PCA(Generator, Density, Encodes, Infills, Prior):
     """Tipping and Bishop 1999: x = W z + mean + noise, W = U (Lambda - s^2)^(1/2) (eq. 7), s^2 the mean of the rest (eq. 8).
 
     Under a label, a Gaussian for each class; where no label is given, one for all the data. A class of no more than Q + 1
@@ -187,6 +188,19 @@ class PCA(Generator, Density, Encodes, Prior):
         group = self._group(condition, len(x))
         along = self._by_group(group, x.flatten(1) - self.mean[group])
         return (along * (self._lengths() / self.variances)[group]).float()
+
+    def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
+        """Exact draws of the Gaussian given what is known. No dials."""
+        group = self._group(condition, len(x))
+        centred, there = x.flatten(1) - self.mean[group], known.flatten(1)
+        z = noise.normal(self.latent.shape, "prior").double()
+        for one in group.unique().tolist():  # type: ignore[no-untyped-call]
+            rows = (group == one).nonzero()[:, 0]
+            loadings = self.directions[one] * self._lengths()[one]
+            z[rows] = factors_given(centred[rows], there[rows], loadings, float(self.rest[one]), z[rows])
+        rest = self.rest[group].sqrt().view(-1, *[1] * len(self.spec.shape))
+        drawn = self.decode(z.float(), condition) + rest * noise.normal(self.spec.shape, "rest")
+        return torch.where(known, x, drawn)
 
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:
         """Exact log-density, times the cell where x is quantised (see `least_variance` for the error)."""

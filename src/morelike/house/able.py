@@ -29,6 +29,7 @@ NEEDS = {
     "fill in a table": (("infills",),),
     "fill in a part of a picture": (("denoises",), ("infills",), ("prior",)),
     "fill in a part of a tune": (("infills",),),
+    "fill in a series": (("infills",), ("denoises",), ("prior",)),
     "restore a picture": (("denoises",), ("prior",)),
     "detect": (("density",),),
     "fix columns of a table": (("narrows",),),
@@ -39,7 +40,8 @@ NEEDS = {
 }
 """Task -> abilities, of which all of one group are needed."""
 
-_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do", "vary", "fill in a part of a picture", "restore a picture")
+_LITTLE_BY_LITTLE = ("interpolate", "show what its latent numbers do", "vary", "fill in a part of a picture", "restore a picture",
+                     "fill in a series")  # fmt: skip
 """Tasks that move a latent, which ids can't be."""
 
 

@@ -26,6 +26,8 @@ from . import (
     carrying,
     comparing,
     detecting,
+    faults,
+    forecasting,
     imputing,
     judging,
     levels,
@@ -34,7 +36,9 @@ from . import (
     ranking,
     repairing,
     restyle,
+    risk,
     scoring,
+    series_view,
     simulating,
     table_bayes,
     table_recast,
@@ -170,8 +174,12 @@ class Model:
         """{"variants": [{"text", "gaps", "nats_per_id"}], "notes"}: n ways to fill the gaps, written ___, the likeliest first.
 
         `gap_length` in ids; by default several lengths are tried. The constraint is on each gap. Raises BadInput where there is no gap.
-        Of a table's model: `impute`, of a file, a data frame or cells; of a model of pictures: `restore_picture`.
+        Of a table's model: `impute`, of a file, a data frame or cells; of pictures: `restore_picture`; of series: `forecast`.
         """
+        if self.codec.kind == "series":
+            if gap_length or constraint:
+                raise BadInput("gap_length and constraint are for texts: a series has gaps, or goes on (ahead=STEPS)")
+            return self.forecast(text, n=100 if n == 1 else n, where=where, seed=seed, **dials)
         if self.codec.kind == "image":
             if gap_length or constraint:
                 raise BadInput("gap_length and constraint are for texts: of a picture say what is known, as in op='mask'")
@@ -182,6 +190,35 @@ class Model:
                     raise BadInput(f"{name} is for texts: the gaps of a table are filled given the known cells of their row")
             return self.impute(text, n, seed=seed, **dials)
         return texts.restore(self.package, text, n, gap_length, texts.Wish(where or {}, seed, constraint, (), dials))
+
+    def forecast(
+        self, known: Any, ahead: int = 0, n: int = 100, level: float = 0.8, *, where: Mapping[str, Any] | None = None, seed: int = 0,
+        steps: int = STEPS, audience: Audience | None = None,
+    ) -> forecasting.Completed:  # fmt: skip
+        """n `paths` (n,L,C) of a series whose gaps are filled and which goes on by `ahead` steps: a file, a `Series`, or an array (L,C)
+        with NaN in its gaps. Intervals (`bounds`) hold the share `level`: they are widened or narrowed until they did on the validation
+        part of the model's data, where that is at hand. Raises Refused for a model that neither `Denoises`, `Infills` nor has a `Prior`."""
+        wish = forecasting.Wish(ahead, n, level, seed, steps)
+        return forecasting.restore(self, known, wish, where, audience or Silent())
+
+    def stress(
+        self, known: Any, ahead: int, n: int = 1000, stress: risk.Stress | None = None, *, where: Mapping[str, Any] | None = None,
+        seed: int = 0, steps: int = STEPS, audience: Audience | None = None,
+    ) -> risk.Stressed:  # fmt: skip
+        """As `forecast`, with the same paths under `stress` beside them: channels shifted, all others drawn given these, wilder; and what a
+        weighted sum of channels may lose (`risk`). Never advice."""
+        plain = self.forecast(known, ahead, n, where=where, seed=seed, steps=steps, audience=audience)
+        return risk.stressed(self, plain, ahead, stress or risk.Stress(), where, seed, steps)
+
+    def faults(
+        self, known: Any, rate: float = faults.RATE, *, where: Mapping[str, Any] | None = None, data: Any = None, seed: int = 0,
+        audience: Audience | None = None, offline: bool = False,
+    ) -> faults.Faults:  # fmt: skip
+        """How odd each value of a series is (`scores` (L,C)) given all around it, and what fault it looks like; about `rate` of the values
+        of sound series score above the `threshold`. What is usual is read from the validation part of the model's data, or of `data`."""
+        held_out = partial(forecasting.validation, self._opened(data, offline))
+        view = series_view.View.of(self.package, "have faults found so", where)
+        return faults.detect(view, known, rate, audience or Silent(), held_out, seed=seed)
 
     def restore_picture(
         self, known: Any, n: int = 4, *, where: Mapping[str, Any] | None = None, seed: int = 0, steps: int = STEPS, **how: Any

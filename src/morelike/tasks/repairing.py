@@ -52,7 +52,7 @@ class Known:
     def fitted(self, x: Tensor) -> Tensor:
         """Near x, within the range and with A x = y to within rounding: projected onto one and beyond the other in turn (Gubin, Polyak,
         Raik 1967, The method of projections for finding the common point of convex sets)."""
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if math.isfinite(self.high - self.low) else 0):
             x = x.clamp(self.low, self.high)
             x = x + _BEYOND * (self.kept(x) - x)
         return self.kept(x).clamp(self.low, self.high)
