@@ -436,12 +436,15 @@ def detect(  # noqa: PLR0913  # typer reads the options from the signature
     quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
-    """Say how odd the rows of a table are by a model's likelihood, and which cells of the oddest."""
-    from . import table_tasks, tasking
+    """Say how odd the rows of a table are by a model's likelihood, and which cells of the oddest; of outlines, where they are odd."""
+    from . import curves, table_tasks, tasking
     from .audience import RichAudience
 
-    asked = {"data": data, "offline": offline}
-    table_tasks.detect(tasking.opened(model, device), file, label, asked, out, as_json, RichAudience(quiet))
+    asked, own = {"data": data, "offline": offline}, tasking.opened(model, device)
+    if own.codec.kind == "curve":
+        curves.detect(own, file, out, as_json, RichAudience(quiet))
+        return
+    table_tasks.detect(own, file, label, asked, out, as_json, RichAudience(quiet))
 
 
 @app.command()

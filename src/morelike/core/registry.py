@@ -274,8 +274,8 @@ _KINDS = [
          candidates=("masked",), judges="morelike.judges.music:Music"),
     Kind("strokes", "morelike.data.strokes:StrokesCodec", "pen drawings: SVG files, JSON lines of strokes", "lstm",
          candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
-    Kind("curve", "morelike.data.curve:CurveCodec", "outlines: airfoils (.dat), shapes as points", "diffusion",
-         candidates=("diffusion", "spline-flow", "gmm"), judges="morelike.judges.curve:Curves"),
+    Kind("curve", "morelike.data.curve:CurveCodec", "outlines: airfoils (.dat), shapes as points", "spline-flow",
+         candidates=("spline-flow", "diffusion", "realnvp"), judges="morelike.judges.curve:Curves"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import BadInput
+from ..core.errors import BadInput, Refused
 from ..core.spec import Array
 from ..maths import airfoil
 from ..maths.bspline import clamped, periodic
@@ -31,6 +31,8 @@ _FINER = 4
 """Points of a decoded outline by coefficient."""
 _LOOKED_AT = 300
 """Training outlines from which the error of the coding is taken."""
+_ROUNDING = 1e-5
+"""Least share of the size that counts as an error of the coding."""
 
 
 class CurveCodec(World):
@@ -48,10 +50,12 @@ class CurveCodec(World):
     }  # fmt: skip
     page: ClassVar[tuple[int, int]] = (6, 4)
 
-    def __init__(self, form: Form, knots: int, scale: float, mean: Numbers, deviation: Numbers, said: Sequence[str] = ()) -> None:
-        """`scale`: the usual size of an outline, 1 of airfoils; `mean`, `deviation`: (D,)."""
+    def __init__(self, form: Form, knots: int, scale: float, mean: Numbers, deviation: Numbers, left: Numbers | None = None) -> None:
+        """`scale`: the usual size of an outline, 1 of airfoils; `mean`, `deviation`: (D,); `left` (Q,2): the root of the mean square, and
+        the most, that the coding left of training items at each place (`misfit`)."""
         self.form: Form = form
-        self.knots, self.scale, self.mean, self.deviation, self._said = knots, scale, mean, deviation, tuple(said)
+        self.knots, self.scale, self.mean, self.deviation = knots, scale, mean, deviation
+        self.left = np.zeros((0, 2)) if left is None else left
         self.spec = Array((len(mean),))
         self._places = np.linspace(0.0, 1.0, _FINER * knots, endpoint=form == "open")
         self._basis = (clamped if form == "open" else periodic)(self._places, knots)
@@ -74,22 +78,22 @@ class CurveCodec(World):
         codes = plain.codes(found)
         deviation = codes.std(0)
         codec = cls(chosen, knots, scale, codes.mean(0), np.where(deviation > 1e-9, deviation, 1.0))
-        some = found[:: max(1, len(found) // _LOOKED_AT)]
-        away = np.array([codec.away(item) for item in some])
-        of = "of the chord" if chosen == "airfoil" else "of the outline's size"
-        middle, most = 100 * np.median(away), 100 * away.max()
-        codec._said = (f"Outlines come back within {middle:.2f} % {of} (median of the largest distances; at most {most:.2f} %).",)
+        away = np.array([codec.misfit(item) for item in found[:: max(1, len(found) // _LOOKED_AT)]])
+        codec.left = np.stack([np.sqrt((away**2).mean(0)) + _ROUNDING, away.max(0)], 1)
         return codec
 
     def describe(self) -> list[str]:
         """Sentences on how outlines are written."""
         what = {
-            "airfoil": f"Airfoils: thickness ({airfoil.THICK} numbers), camber line ({airfoil.CAMBER - 2}) and the gap at the trailing edge, "
+            "airfoil": f"Airfoils: thickness ({airfoil.THICK} numbers), camber line ({airfoil.CAMBER - 2}), gap at the trailing edge, "
             "by cubic B-splines over the chord; they can't cross themselves",
-            "closed": f"Closed outlines: a cubic B-spline of {self.knots} points (codec.knots); they may cross themselves, which is measured",
+            "closed": f"Closed outlines: a cubic B-spline of {self.knots} points (codec.knots); it may cross itself, which is measured",
             "open": f"Open lines: a cubic B-spline of {self.knots} points (codec.knots)",
         }[self.form]
-        return [f"{what}.", *self._said, f"Measured, and to be conditions (--condition): {', '.join(FORMS[self.form])}."]
+        usual, most = 100 * np.sqrt((self.left[:, 0] ** 2).mean()), 100 * self.left[:, 1].max()
+        of = "the chord" if self.form == "airfoil" else "the usual size"
+        error = f"Outlines come back within {usual:.3f} % of {of} (root of the mean square; at most {most:.2f} %)."
+        return [f"{what}.", error, f"Measured, and to be conditions (--condition): {', '.join(FORMS[self.form])}."]
 
     def encode(self, items: Sequence[Outline]) -> np.ndarray:
         """(N,D) float32. Raises BadInput naming the outline that is none of this form."""
@@ -118,12 +122,12 @@ class CurveCodec(World):
         return np.asarray(np.linalg.lstsq(basis, line, rcond=None)[0]).T.ravel()
 
     def _placed(self, item: Outline) -> Points:
-        """Points around their centre, in `scale`; a closed outline against the clock from its rightmost point."""
-        if self.form == "open":
-            return (item.points - item.points.mean(0)) / self.scale
-        points = (item.points - centre(item.points)) / self.scale
+        """Points around their centre, in `scale`; a closed outline against the clock from its rightmost point. What was decoded lies so."""
         if item.at is not None:
-            return points
+            return np.asarray(item.points / self.scale)
+        if self.form == "open":
+            return np.asarray((item.points - item.points.mean(0)) / self.scale)
+        points = (item.points - centre(item.points)) / self.scale
         points = points if signed_area(points) > 0 else points[::-1]
         points = points[np.hypot(*pieces(points, True).T) > 0]
         return np.roll(points, -int(points[:, 0].argmax()), axis=0)
@@ -136,26 +140,34 @@ class CurveCodec(World):
         lines = np.einsum("pk,nak->npa", self._basis, codes.reshape(len(codes), 2, self.knots)) * self.scale
         return [Outline(line, self.form == "closed", self._places) for line in lines]
 
-    def away(self, item: Outline) -> float:
-        """The largest distance of an outline from what it comes back as, in chords, or in its own size."""
-        [back] = self.decode(self.encode([item]))
+    def misfit(self, item: Outline) -> Numbers:
+        """(Q,) how far an outline lies from what it comes back as, in chords, or in `scale`: of airfoils at each station of the upper side,
+        then of the lower one; of others at even steps of the length."""
         if self.form == "airfoil":
-            own, other = sides_of(item), sides_of(back)
-            return float(max(np.abs(own.upper - other.upper).max(), np.abs(own.lower - other.lower).max()))
-        first = self._placed(item) * self.scale
-        gaps = first[:, None] - along(back.points, back.closed, 8 * len(back))
-        return float(np.hypot(gaps[..., 0], gaps[..., 1]).min(1).max() / max(item.size, 1e-300))
+            own = sides_of(item)
+            back = airfoil.decoded(airfoil.coded(own))
+            return np.abs(np.concatenate([own.upper - back.upper, own.lower - back.lower]))
+        line = along(self._placed(item), item.closed, len(self._places))
+        back_line = self._basis @ np.linalg.lstsq(self._basis, line, rcond=None)[0]
+        return np.asarray(np.hypot(*(line - back_line).T))
+
+    def where(self, place: int) -> str:
+        """A place of `misfit`, in words."""
+        if self.form != "airfoil":
+            return f"{self._places[place]:.2f} of the length{' from the rightmost point' if self.form == 'closed' else ''}"
+        side, station = divmod(place, airfoil.STATIONS + 1)
+        return f"{('upper', 'lower')[side]} side at {airfoil.AT[station]:.2f} of the chord"
 
     def state(self) -> dict[str, Any]:
         return {
             "form": self.form, "knots": self.knots, "scale": self.scale, "mean": self.mean, "deviation": self.deviation,
-            "said": list(self._said),
+            "left": self.left,
         }  # fmt: skip
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
-        mean, deviation = (np.asarray(state[name], np.float64) for name in ("mean", "deviation"))
-        return cls(state["form"], int(state["knots"]), float(state["scale"]), mean, deviation, state["said"])
+        mean, deviation, left = (np.asarray(state[name], np.float64) for name in ("mean", "deviation", "left"))
+        return cls(state["form"], int(state["knots"]), float(state["scale"]), mean, deviation, left)
 
     def facts(self) -> dict[str, Any]:
         return {"form": self.form}
@@ -168,6 +180,29 @@ class CurveCodec(World):
         if self.form == "airfoil":
             return is_airfoil(item)
         return "it crosses itself" if crossing(item.points, item.closed) is not None else None
+
+    def properties(self) -> Sequence[str]:
+        return tuple(FORMS[self.form])
+
+    def exactly(self, items: Sequence[Outline], wanted: Mapping[str, Sequence[float]]) -> list[Outline]:
+        """Airfoils whose thickness and camber line are multiplied; other outlines, whose size is. Raises Refused for other properties."""
+        allowed = {"airfoil": ("thickness", "camber"), "closed": ("area", "perimeter"), "open": ("length",)}[self.form]
+        strange = next((name for name in wanted if name not in allowed), None)
+        if strange is not None:
+            raise Refused(f"exact=true makes {' and '.join(allowed)} exact, not {strange}")
+        if self.form != "airfoil" and len(wanted) > 1:
+            raise Refused(f"exact=true changes an outline's size, by one of {' and '.join(allowed)}")
+        found = []
+        for row, item in enumerate(items):
+            own = {name: float(values[row]) for name, values in wanted.items()}
+            if self.form == "airfoil":
+                points = airfoil.scaled(sides_of(item), own.get("thickness"), own.get("camber")).points()
+            else:
+                (name, value), = own.items()
+                times = value / max(FORMS[self.form][name](item), 1e-300)
+                points = item.points * (np.sqrt(times) if name == "area" else times)
+            found.append(Outline(points, item.closed, item.at))
+        return found
 
     def read(self, path: Path) -> list[Outline]:
         """The outlines of a .dat, .csv, .txt or .npz file. Raises BadInput with file and line."""

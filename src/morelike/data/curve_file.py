@@ -1,4 +1,4 @@
-"""Files of outlines: airfoils' .dat in both formats, .csv and .txt of x and y, .npz of many; and outlines written.  P points, N outlines."""
+"""Files of outlines: airfoils' .dat in both formats, .csv and .txt of x and y, .npz of many; read and written.  P points, N outlines."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _WIDTH = 9
 
 
 def outline_of(text: str, name: str) -> Outline:
-    """The outline in a file's text: .dat of Selig (once round from the trailing edge) or Lednicer (counts, upper side, lower side), or rows of
-    x and y. Raises BadInput, which names the line."""
+    """The outline in a file's text: .dat of Selig (once round from the trailing edge) or Lednicer (counts, upper side, lower side), or rows
+    of x and y. Raises BadInput, which names the line."""
     dat = name.lower().endswith(".dat")
     rows, words, gaps = _rows(text, dat)
     if not rows:
@@ -203,7 +203,7 @@ def write_file(items: Sequence[Outline], path: Path, ending: str, names: Sequenc
         counts = {len(item) for item in items}
         same = [item.points if len(counts) == 1 else along(item.points, item.closed, max(counts)) for item in items]
         with path.open("wb") as stream:
-            np.savez_compressed(stream, **{KEY: np.stack(same)})
+            np.savez_compressed(stream, xy=np.stack(same))
 
 
 def _dat(item: Outline, name: str) -> str:

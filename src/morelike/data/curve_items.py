@@ -21,8 +21,8 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outline:
-    """Points (P,2) float64, x to the right, y upwards, in the source's units; a closed outline may repeat its first point at its end, and an
-    airfoil goes from the trailing edge to the trailing edge."""
+    """Points (P,2) float64, x to the right, y upwards, in the source's units; a closed outline may repeat its first point at its end, and
+    an airfoil goes from the trailing edge to the trailing edge."""
 
     points: Points
     closed: bool = True
@@ -36,6 +36,10 @@ class Outline:
 
     def __hash__(self) -> int:
         return hash((self.closed, self.points.tobytes()))
+
+    def __str__(self) -> str:
+        wide, high = self.points.max(0) - self.points.min(0)
+        return f"{'closed' if self.closed else 'open'} outline of {len(self)} points, {wide:.4g} wide, {high:.4g} high"
 
     def __len__(self) -> int:
         """How many points there are."""

@@ -84,8 +84,8 @@ def _fits(values: np.ndarray | None, count: int) -> bool:
 
 
 def open_points(name: str, files: Files, chosen: Sequence[str], condition: Sequence[str] = ()) -> Source:
-    """An outline a file; folders are the official split, or classes. Files that hold none are left out and named. Raises BadInput where none
-    is left."""
+    """An outline a file; folders are the official split, or classes. Files that hold none are left out and named. Raises BadInput where
+    none is left."""
     items: list[Outline] = []
     kept: list[str] = []
     skipped: list[tuple[str, str]] = []

@@ -63,7 +63,7 @@ def places(item: Outline, form: str) -> Numbers:
         own = sides_of(item)
         return np.concatenate([own.upper, own.lower])
     if form == "open":
-        return (along(item.points, False, _PLACES) - item.points.mean(0)).ravel()
+        return np.asarray(along(item.points, False, _PLACES) - item.points.mean(0)).ravel()
     points = item.points if signed_area(item.points) > 0 else item.points[::-1]
     return (along(np.roll(points, -int(points[:, 0].argmax()), axis=0), True, _PLACES) - centre(points)).ravel()
 

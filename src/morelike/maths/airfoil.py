@@ -85,13 +85,13 @@ def sides(points: Points) -> Sides:
     found = Sides(_side(framed[: nose + 1][::-1], "upper"), _side(framed[nose:], "lower"))
     if found.thickness.min() < -_BELOW:
         place = int(found.thickness.argmin())
-        raise BadInput(f"its sides cross: at {AT[place]:.3f} of the chord the lower one lies {-found.thickness[place]:.2g} above the upper one")
+        raise BadInput(f"its sides cross: at {AT[place]:.3f} of the chord the lower one lies {-found.thickness[place]:.2g} above the other")
     return found
 
 
 def _side(points: Points, name: str) -> Numbers:
-    """(M+1,) y at the stations of points from the leading to the trailing edge, by Akima's interpolation (1970) over the stations' angle, in
-    which an airfoil's round nose is smooth."""
+    """(M+1,) y at the stations of points from the leading to the trailing edge, by Akima's interpolation (1970) over the stations' angle,
+    in which an airfoil's round nose is smooth."""
     from scipy.interpolate import Akima1DInterpolator
 
     back = float(-np.diff(points[:, 0]).min())

@@ -12,6 +12,7 @@ from .polyline import Points
 Numbers = NDArray[np.float64]
 _ROWS = 256
 """Pieces of a line that are compared with all others at once."""
+_SAME = 1e-9
 
 
 def pieces(points: Points, closed: bool) -> Points:
@@ -56,8 +57,11 @@ def along(points: Points, closed: bool, count: int) -> Points:
 
 def crossing(points: Points, closed: bool) -> tuple[int, int] | None:
     """The numbers of the points at which the first two pieces begin that cross each other; None where no two do. Lines that touch don't."""
-    line = np.concatenate([points, points[:1]]) if closed else points
-    start, end = line[:-1], line[1:]
+    if closed:
+        # a first point that is repeated at the end is one point, whatever rounding made of it
+        repeated = np.hypot(*(points[-1] - points[0])) <= _SAME * np.ptp(points, axis=0).max()
+        points = np.concatenate([points[:-1] if repeated else points, points[:1]])
+    start, end = points[:-1], points[1:]
     low, high = np.minimum(start, end), np.maximum(start, end)
     count = len(start)
     for first in range(0, count, _ROWS):
