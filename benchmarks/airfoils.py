@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 import morelike
 from morelike.data.curve import CurveCodec
-from morelike.data.curve_items import Outline, sides_of
+from morelike.data.curve_items import Outline, is_airfoil, sides_of
 from morelike.data.curve_measures import measured
 from morelike.data.loader import take
 from morelike.house.inspecting import inspect
@@ -58,7 +58,7 @@ def dents(model: morelike.Model, items: list[Outline], seed: int) -> None:
             numbers = np.random.default_rng(seed)
             plan = [(numbers.uniform(least, most), numbers.uniform(0.1, 0.9), bool(numbers.integers(2))) for _ in items]
             pairs = [(row, dented(item, depth, *own)) for row, (item, own) in enumerate(zip(items, plan, strict=True))]
-            kept = [(row, item) for row, item in pairs if sides_of(item).thickness[1:-1].min() > 0]
+            kept = [(row, item) for row, item in pairs if is_airfoil(item) is None]
             found = inspect(model.package, [item for _, item in kept], seed)
             label = np.repeat([0, 1], [len(items), len(kept)])
             areas = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from rich.table import Table
 
 from ..core.errors import BadInput
@@ -25,7 +26,7 @@ def detect(model: Model, file: str | None, out: str | None, as_json: bool, audie
         audience.say(f"note: {name} was left out: {why}")
     if place is not None:
         names = list(rows[0])
-        write_csv(names, [[str(row[name]) for name in names] for row in rows], place, ",")
+        write_csv(names, np.array([[str(row[name]) for name in names] for row in rows], dtype=object), place, ",")
     if as_json:
         show.as_json({"rows": rows, "usual_nats": list(found.usual), "skipped": [list(pair) for pair in found.skipped], "path": out})
         return
@@ -37,6 +38,6 @@ def detect(model: Model, file: str | None, out: str | None, as_json: bool, audie
         table.add_row(str(row["rank"]), row["name"], score, bump, row["where"], nats)
     show.console().print(table)
     odd = sum(row["score"] > 1 for row in rows)
-    show.say(f"{odd:,} of {len(rows):,} outlines are odd (score above 1): a bump 5 times the usual one, or 3 deviations too many nats")
+    show.say(f"{odd:,} of {len(rows):,} outlines are odd (score above 1): a bump or nats that few real ones have")
     if place is not None:
         show.say(f"all of them: {place}")

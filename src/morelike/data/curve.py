@@ -31,6 +31,7 @@ _FINER = 4
 """Points of a decoded outline by coefficient."""
 _LOOKED_AT = 300
 """Training outlines from which the error of the coding is taken."""
+_USUAL = 0.98
 _ROUNDING = 1e-5
 """Least share of the size that counts as an error of the coding."""
 
@@ -50,12 +51,15 @@ class CurveCodec(World):
     }  # fmt: skip
     page: ClassVar[tuple[int, int]] = (6, 4)
 
-    def __init__(self, form: Form, knots: int, scale: float, mean: Numbers, deviation: Numbers, left: Numbers | None = None) -> None:
+    def __init__(self, form: Form, knots: int, scale: float, mean: Numbers, deviation: Numbers, left: Numbers | None = None,
+                 odd: float = 1.0) -> None:  # fmt: skip
         """`scale`: the usual size of an outline, 1 of airfoils; `mean`, `deviation`: (D,); `left` (Q,2): the root of the mean square, and
-        the most, that the coding left of training items at each place (`misfit`)."""
+        the most, that the coding left of training items at each place (`misfit`); `odd`: of 98 in 100 of them it is at most so many times
+        that root at any place."""
         self.form: Form = form
         self.knots, self.scale, self.mean, self.deviation = knots, scale, mean, deviation
         self.left = np.zeros((0, 2)) if left is None else left
+        self.odd = odd
         self.spec = Array((len(mean),))
         self._places = np.linspace(0.0, 1.0, _FINER * knots, endpoint=form == "open")
         self._basis = (clamped if form == "open" else periodic)(self._places, knots)
@@ -80,6 +84,7 @@ class CurveCodec(World):
         codec = cls(chosen, knots, scale, codes.mean(0), np.where(deviation > 1e-9, deviation, 1.0))
         away = np.array([codec.misfit(item) for item in found[:: max(1, len(found) // _LOOKED_AT)]])
         codec.left = np.stack([np.sqrt((away**2).mean(0)) + _ROUNDING, away.max(0)], 1)
+        codec.odd = float(np.quantile((away / codec.left[:, 0]).max(1), _USUAL))
         return codec
 
     def describe(self) -> list[str]:
@@ -119,7 +124,7 @@ class CurveCodec(World):
             basis, line = self._basis, along(placed, item.closed, len(self._places))
         else:
             basis, line = (clamped if self.form == "open" else periodic)(item.at, self.knots), placed
-        return np.asarray(np.linalg.lstsq(basis, line, rcond=None)[0]).T.ravel()
+        return np.asarray(np.linalg.lstsq(basis, line, rcond=None)[0].T.reshape(-1))
 
     def _placed(self, item: Outline) -> Points:
         """Points around their centre, in `scale`; a closed outline against the clock from its rightmost point. What was decoded lies so."""
@@ -146,7 +151,7 @@ class CurveCodec(World):
         if self.form == "airfoil":
             own = sides_of(item)
             back = airfoil.decoded(airfoil.coded(own))
-            return np.abs(np.concatenate([own.upper - back.upper, own.lower - back.lower]))
+            return np.asarray(np.abs(np.concatenate([own.upper - back.upper, own.lower - back.lower])))
         line = along(self._placed(item), item.closed, len(self._places))
         back_line = self._basis @ np.linalg.lstsq(self._basis, line, rcond=None)[0]
         return np.asarray(np.hypot(*(line - back_line).T))
@@ -161,13 +166,13 @@ class CurveCodec(World):
     def state(self) -> dict[str, Any]:
         return {
             "form": self.form, "knots": self.knots, "scale": self.scale, "mean": self.mean, "deviation": self.deviation,
-            "left": self.left,
+            "left": self.left, "odd": self.odd,
         }  # fmt: skip
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         mean, deviation, left = (np.asarray(state[name], np.float64) for name in ("mean", "deviation", "left"))
-        return cls(state["form"], int(state["knots"]), float(state["scale"]), mean, deviation, left)
+        return cls(state["form"], int(state["knots"]), float(state["scale"]), mean, deviation, left, float(state["odd"]))
 
     def facts(self) -> dict[str, Any]:
         return {"form": self.form}

@@ -121,14 +121,19 @@ def _starts_anew(points: Points, lines: Sequence[int], line: int) -> bool:
 
 
 def looks_like_outline(files: Files, name: str) -> bool:
-    """Whether a .dat file holds rows of two numbers, but for a name."""
+    """Whether a .dat file holds rows of two numbers, but for a name, that begin with counts or come back to where they began; numbers over
+    a time don't."""
     if not 0 < files.sizes[name] <= MOST_BYTES:
         return False
     try:
         rows, _, _ = _rows(read_text(files, name), True)
     except BadInput:
         return False
-    return len(rows) > 3
+    points = np.array([pair for _, pair in rows]).reshape(-1, 2)
+    if len(points) < 4 or _counts(points[0]):
+        return len(points) >= 4
+    steps, extent = np.diff(points[:, 0]), np.ptp(points, axis=0).max()
+    return bool((steps > 0).any() and (steps < 0).any() and np.hypot(*(points[0] - points[-1])) <= _BLUNT * extent)
 
 
 def read_text(files: Files, name: str) -> str:

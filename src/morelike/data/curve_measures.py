@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 
 from ..core.errors import BadInput
 from ..maths import outline as shape
-from ..maths.airfoil import most_camber, most_thickness, nose_radius
+from ..maths.airfoil import coded, decoded, most_camber, most_thickness, nose_radius
 from ..maths.panel import ANGLE, lift
 from .curve_items import Outline, sides_of
 
 Numbers = NDArray[np.float64]
 SLOW = ("lift",)
 """Those that take some milliseconds each, and are measured where they are asked for."""
+
+
+def _lift(item: Outline) -> float:
+    """Of the smooth outline that the code stands for: the steps of a coarse file turn a flow without friction by too much."""
+    return lift(decoded(coded(sides_of(item))).points(), ANGLE)
 
 
 def _aspect(item: Outline) -> float:
@@ -37,7 +42,7 @@ AIRFOIL: Mapping[str, Callable[[Outline], float]] = {
     "thickness": lambda item: most_thickness(sides_of(item)),
     "camber": lambda item: most_camber(sides_of(item)),
     "nose_radius": lambda item: nose_radius(sides_of(item)),
-    "lift": lambda item: lift(item.points, ANGLE),
+    "lift": _lift,
 }
 """Of airfoils, in chords; `lift` is the coefficient at 4 degrees in a flow without friction (`maths.panel`)."""
 FORMS: Mapping[str, Mapping[str, Callable[[Outline], float]]] = {"airfoil": AIRFOIL, "closed": OUTLINE, "open": LINE}

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core.abilities import Density
 from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..core.spec import lift
@@ -27,8 +26,8 @@ from .sampling import conditions_for, draw
 Numbers = NDArray[np.float64]
 _DRAWS = 256
 """Draws of the model that say how surprising an outline usually is."""
-_ODD = 5.0
-"""Multiples of the usual error of the coding beyond which a place is called odd."""
+_RARE = 2.33
+"""Standard deviations that one draw in a hundred of a Gaussian exceeds."""
 
 
 @dataclass(slots=True)
@@ -37,7 +36,8 @@ class Inspected:
 
     names: Sequence[str]
     bumps: Numbers
-    """(N,) the largest error of the coding at one place, in multiples of what training outlines have there: dents and steps."""
+    """(N,) the largest error of the coding at one place, in multiples of what training outlines have there, by the most of 98 in 100 of
+    these: dents and steps."""
     places: Sequence[str]
     """(N,) where that is, in words."""
     nats: Numbers
@@ -49,8 +49,8 @@ class Inspected:
 
     @property
     def scores(self) -> Numbers:
-        """(N,) the larger of both oddities: multiples by `odd`, and deviations from the usual nats by three."""
-        return np.maximum(self.bumps / _ODD, (self.nats - self.usual[0]) / (3 * max(self.usual[1], 1e-9)))
+        """(N,) the larger of both oddities, the bump, and deviations from the usual nats by 2.33; odd is what is above 1."""
+        return np.maximum(self.bumps, (self.nats - self.usual[0]) / (_RARE * max(self.usual[1], 1e-9)))
 
     def rows(self) -> list[dict[str, Any]]:
         """One an outline, the oddest first."""
@@ -72,9 +72,8 @@ def inspect(package: Package, data: str | Path | Sequence[Outline], seed: int = 
     if not isinstance(codec, CurveCodec):
         raise Refused(f"outlines are inspected by a model of outlines, not of the kind {codec.kind!r}")
     model: Any = generator(package, "inspect")
-    assert isinstance(model, Density)
     items, names, skipped = _read(data)
-    errors = np.array([codec.misfit(item) for item in items]) / codec.left[:, 0]
+    errors = np.array([codec.misfit(item) for item in items]) / codec.left[:, 0] / codec.odd
     condition = {name: value.to(model.device) for name, value in _told(package, items).items()}
     nats = _nats(package, torch.from_numpy(codec.encode(items)), condition)
     drawn_under = conditions_for(package, _DRAWS, {}, seed)
@@ -99,7 +98,7 @@ def _told(package: Package, items: Sequence[Outline]) -> dict[str, torch.Tensor]
     for name, own in package.conditions.items():
         if name not in FORMS[codec.form]:
             raise BadInput(f"this model was told {name}, which doesn't follow from an outline; take one without --condition {name}")
-        found[name] = torch.from_numpy(np.asarray(own.encode(measured(items, name, codec.form)[:, None])))
+        found[name] = torch.from_numpy(np.asarray(own.encode(list(measured(items, name, codec.form)[:, None]))))
     return found
 
 

@@ -118,7 +118,7 @@ class Model:
             condition = conditions_for(self.package, n, tables.split(self.package, where)[0], seed)
             x = texts.draw_under(self.package, n, condition, texts.Wish({}, seed, constraint, stop, dials))
         items = self.codec.decode(x.numpy())
-        items = exactness.exactly(self.package, items, condition, dict(where or {})) if exact else items
+        items = exactness.exactly(self.package, items, condition, tables.split(self.package, where)[0]) if exact else items
         shown = [cut_at(item, stop) for item in items] if stop else items
         return shown, {name: value.numpy() for name, value in condition.items()}
 
