@@ -40,8 +40,8 @@ from morelike.house.recipe import Recipe, Training
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
          "docs/designs.md", "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md",
-         "docs/judging.md", "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md", "docs/restore.md",
-         "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/judging.md", "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md",
+         "docs/restore.md", "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -169,8 +169,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         told = recipe.data in ("my-pairs", "my-drawings") or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
         own = own or recipe.data == "my-levels"
-        own = own or recipe.data == "my-songs"
-        own = own or recipe.data == "my-airfoils"
+        own = own or recipe.data in ("my-songs", "my-airfoils")
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"

@@ -45,7 +45,7 @@ class Optimised:
     """The same of what the latents stood for before they were moved."""
     wanted: dict[str, float]
     nats: tuple[float, float] | None = None
-    """Mean -log p(item) before and after a search, in nats, of a model that has a likelihood: how far it strayed from the data."""
+    """Median -log p(item) before and after a search, in nats, of a model that has a likelihood: how far it strayed from the data."""
 
     def rows(self) -> list[dict[str, Any]]:
         """One an item."""
@@ -141,11 +141,11 @@ def _searched(package: Package, towards: Sequence[str], start: Any, n: int, seed
 
 
 def _nats(package: Package, items: Any, condition: dict[str, Tensor]) -> float:
-    """Mean -log p(item), in nats."""
+    """Median -log p(item), in nats: of an outline at the edge of what the code can say it is any number."""
     model: Any = package.model
     x = lift(model.spec, torch.from_numpy(package.codec.encode(items))).to(model.device)
     with torch.no_grad():
-        return -float(model.log_prob(x, condition, noise=Noise(0, len(x), path=("optimise",)).to(model.device)).mean())
+        return -float(model.log_prob(x, condition, noise=Noise(0, len(x), path=("optimise",)).to(model.device)).median())
 
 
 def _wished(text: str, targets: Sequence[str]) -> tuple[str, float]:
