@@ -39,9 +39,9 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
-         "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md",
-         "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md", "docs/restore.md",
-         "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/designs.md", "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md",
+         "docs/judging.md", "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md",
+         "docs/restore.md", "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -120,6 +120,18 @@ def _my_songs(folder: Path) -> None:
     shutil.copy(folder / "my-songs" / "3.mid", folder / "my-tune.mid")
 
 
+def _my_airfoils(folder: Path) -> None:
+    """A folder of airfoils of four digits."""
+    (folder / "my-airfoils").mkdir()
+    x = (1 - np.cos(np.linspace(0, np.pi, 41))) / 2
+    for number in range(24):
+        thick, bent = 0.06 + number / 200, number % 5 / 100 * 4 * x * (1 - x)
+        half = 5 * thick * (0.2969 * np.sqrt(x) - 0.126 * x - 0.3516 * x**2 + 0.2843 * x**3 - 0.1036 * x**4)
+        sides = np.concatenate([np.stack([x, bent + half], 1)[::-1], np.stack([x, bent - half], 1)[1:]])
+        rows = "".join(f" {across:.6f} {up:.6f}\n" for across, up in sides)
+        (folder / "my-airfoils" / f"wing-{number}.dat").write_text(f"wing {number}\n{rows}", encoding="utf-8")
+
+
 @pytest.fixture
 def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A reader's folder: some pictures of two classes, and small models in place of those that take minutes."""
@@ -145,6 +157,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     _my_texts(tmp_path)
     _my_levels(tmp_path)
     _my_songs(tmp_path)
+    _my_airfoils(tmp_path)
     train_words, train_python = training.train, verbs.train
 
     def stand_in(folder: Path) -> None:
@@ -156,12 +169,13 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         told = recipe.data in ("my-pairs", "my-drawings") or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
         own = own or recipe.data == "my-levels"
-        own = own or recipe.data == "my-songs"
+        own = own or recipe.data in ("my-songs", "my-airfoils")
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"
             default = "lstm" if "molecules" in recipe.data else default
             default = "ngram" if recipe.data == "my-levels" else default
+            default = "spline-flow" if recipe.data == "my-airfoils" else default
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})
             recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
             train_words(recipe, replace(wish, judge=False), audience)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import BadInput
+from ..data.curve import CurveCodec
 from ..data.text import TextCodec
 from ..house import writing
 from ..house.linked import is_linked, load_linked
@@ -58,7 +59,15 @@ def sample(folder: str, n: int, asked: Asked, out: str | None) -> Drawn:
     if place is None:
         return Drawn(None, *writing.as_text(items))
     rule = writing.write(place, items, model.codec, ids, model.package.conditions)
-    return Drawn(place.path, rule=rule, notes=unlike_training(model.package, where if isinstance(where, dict) else {}))
+    notes = [*unlike_training(model.package, where if isinstance(where, dict) else {}), *_crossed(model, items)]
+    return Drawn(place.path, rule=rule, notes=notes)
+
+
+def _crossed(model: Model, items: Any) -> list[str]:
+    """A sentence where outlines were drawn that break the rules of their kind, which not every coding can rule out."""
+    codec = model.codec
+    broken = [fault for item in items if (fault := codec.broken(item)) is not None] if isinstance(codec, CurveCodec) else []
+    return [f"{len(broken):,} of {len(items):,} outlines are none: {broken[0]}; draw some more and leave these out"] if broken else []
 
 
 def _rows(model: Model, n: int, asked: Asked, dials: Mapping[str, Any], place: writing.Target) -> Drawn:

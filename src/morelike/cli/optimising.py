@@ -18,7 +18,7 @@ def optimise(model: Model, towards: Sequence[str], start: str | None, n: int, se
     if place is not None:
         writing.write(place, found.items, model.codec, {}, {})
     if as_json:
-        show.as_json({"wanted": found.wanted, "rows": found.rows(), "errors": found.errors(), "path": out})
+        show.as_json({"wanted": found.wanted, "rows": found.rows(), "errors": found.errors(), "nats": found.nats, "path": out})
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("item", overflow="fold")

@@ -117,9 +117,9 @@ def detect(  # noqa: PLR0913  # typer reads the options from the signature
     quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
-    """Say how odd the rows of a table are by a model's likelihood, and which cells of the oddest; or which values of a series are faults:
-    spikes, wrong levels, noise, frozen sensors."""
-    from . import series_tasks, table_tasks, tasking
+    """Say how odd the rows of a table are by a model's likelihood, and which cells of the oddest; which values of a series are faults:
+    spikes, wrong levels, noise, frozen sensors; where outlines are odd."""
+    from . import curves, series_tasks, table_tasks, tasking
     from .audience import RichAudience
 
     asked = {"data": data, "offline": offline}
@@ -129,6 +129,10 @@ def detect(  # noqa: PLR0913  # typer reads the options from the signature
         series_tasks.detect(opened, file, rate, asked, out, as_json, RichAudience(quiet))
         return
     tasking.none_of({"--rate": rate}, "is for series")
+    if opened.codec.kind == "curve":
+        tasking.none_of({"--label": label}, "is for tables")
+        curves.detect(opened, file, out, as_json, RichAudience(quiet))
+        return
     table_tasks.detect(opened, file, label, asked, out, as_json, RichAudience(quiet))
 
 

@@ -293,6 +293,8 @@ _KINDS = [
          candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
     Kind("series", "morelike.data.series:SeriesCodec", "time series: CSV, TSV, numbers in text; several channels, gaps, uneven steps",
          "diffusion", candidates=("diffusion", "vae"), judges="morelike.judges.series:TimeSeries"),
+    Kind("curve", "morelike.data.curve:CurveCodec", "outlines: airfoils (.dat), shapes as points", "spline-flow",
+         candidates=("spline-flow", "diffusion", "realnvp"), judges="morelike.judges.curve:Curves"),
     Kind("category", "morelike.data.category:CategoryCodec", "class names, as conditions", "independent"),
     Kind("caption", "morelike.data.caption:CaptionCodec", "captions, as conditions", "independent"),
 ]

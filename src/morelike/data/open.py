@@ -14,8 +14,23 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, series_open, strokes_open, table_open, text_open
+from . import (
+    arrays,
+    builtin,
+    cifar,
+    curve_open,
+    folder,
+    idx,
+    level_open,
+    molecule_open,
+    music_open,
+    series_open,
+    strokes_open,
+    table_open,
+    text_open,
+)
 from .columns import column, split_word
+from .curve_file import holds_outlines
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
 from .pictures import Pictures
@@ -185,6 +200,7 @@ def _candidates(name: str, files: Files, wish: _Wish, notes: list[str]) -> list[
 
 _Opener = Callable[[str, Files, str | None, Sequence[str], bool], list[text_open.Found]]
 _WORLDS: dict[str, _Opener] = {
+    "curve": curve_open.found_curves,
     "level": level_open.found_level,
     "molecule": molecule_open.found_molecules,
     "music": music_open.found_music,
@@ -233,7 +249,9 @@ def _texts(name: str, files: Files, wish: _Wish) -> list[_Candidate]:
 def _zips_too(files: Files, wish: _Wish, find: Callable[[Files, bool], list[text_open.Found]]) -> list[_Candidate]:
     """What is found among the files, and in the zips of a folder."""
     found = [_Candidate(label, opened) for label, opened in find(files, wish.alone)]
-    for file in [file for file in files.sizes if file.lower().endswith(".zip")] if isinstance(files, FolderFiles) else []:
+    twice = curve_open.beside_arrays(files) if found else []
+    zips = [file for file in files.sizes if file.lower().endswith(".zip") and file not in twice]
+    for file in zips if isinstance(files, FolderFiles) else []:
         found += [_Candidate(f"{file}: {label}", opened) for label, opened in find(ZipFiles(files.where / file), False)]
     return found
 
@@ -246,7 +264,7 @@ def _array_candidates(name: str, files: Files, kind: str | None) -> list[_Candid
     if len(singles) > 1 and len(stems) == len(singles) and all(arrays.known_role(stem) for stem in stems):
         found.append(_Candidate(", ".join(singles), partial(_together, name, files, stems, kind)))
         singles = []
-    many = [file for file in files.sizes if file.lower().endswith(".npz")]
+    many = [file for file in files.sizes if file.lower().endswith(".npz") and (kind is not None or not holds_outlines(files, file))]
     words = [split_word(PurePosixPath(file).stem) for file in many]
     if len(many) > 1 and all(words) and len(set(words)) == len(words):
         found.append(_Candidate(", ".join(many), partial(_split_files, name, files, many, kind)))

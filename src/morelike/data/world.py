@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..core.contract import Codec, Raw
+from ..core.errors import Refused
 from ..maths.constraint import Machine
 
 
@@ -59,6 +60,15 @@ class World(Codec):
     def broken(self, item: Raw) -> str | None:
         """The first rule that an item breaks, in words; None where it keeps them all."""
         return None
+
+    def properties(self) -> Sequence[str]:
+        """Names of numbers that follow from an item's shape, and are measured of any (`judges.measures`)."""
+        return ()
+
+    def exactly(self, items: Sequence[Raw], wanted: Mapping[str, Sequence[float]]) -> list[Raw]:
+        """Items changed as little as their kind allows so that each has its number of every property wanted. Raises Refused where
+        that can't be."""
+        raise Refused(f"nothing makes {self.kind} data have a property exactly: leave out exact=true")
 
     def facts(self) -> dict[str, Any]:
         """What judges must know beside the items (legend, ranges, resolution)."""

@@ -23,6 +23,8 @@ NEEDS = {
     "vary": (("denoises",), ("encodes", "prior")),
     "translate pictures to another class": (("encodes",),),
     "optimise": (("encodes", "predicts", "writes"),),
+    "be searched for a property": (("encodes",), ("prior",)),
+    "inspect": (("density",),),
     "show what its latent numbers do": (("encodes",), ("prior",)),
     "score": (("density",),),
     "classify": (("density",),),

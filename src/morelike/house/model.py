@@ -26,9 +26,11 @@ from . import (
     carrying,
     comparing,
     detecting,
+    exactness,
     faults,
     forecasting,
     imputing,
+    inspecting,
     judging,
     levels,
     optimising,
@@ -112,6 +114,7 @@ class Model:
         if levels.larger(self.package, dials) is not None:
             check_count(n)
             return levels.sample_larger(self.package, n, tables.split(self.package, where)[0], seed, dials), {}
+        exact, dials = exactness.wished(self.package, dials)
         if constraint is None:
             x, condition = self.draw(n, where, seed, **dials)
         else:
@@ -119,6 +122,7 @@ class Model:
             condition = conditions_for(self.package, n, tables.split(self.package, where)[0], seed)
             x = texts.draw_under(self.package, n, condition, texts.Wish({}, seed, constraint, stop, dials))
         items = self.codec.decode(x.numpy())
+        items = exactness.exactly(self.package, items, condition, tables.split(self.package, where)[0]) if exact else items
         shown = [cut_at(item, stop) for item in items] if stop else items
         return shown, {name: value.numpy() for name, value in condition.items()}
 
@@ -394,6 +398,11 @@ class Model:
         """n raw items (`items`) with wanted properties, "logp=4", from moved latents: draws of the prior, or those around the item `start`.
         `predicted` is what the model says of them, `measured` what they have. Raises Refused for a model that predicts none."""
         return optimising.optimise(self.package, [towards] if isinstance(towards, str) else towards, start, n, seed)
+
+    def inspect(self, data: Any, seed: int = 0) -> inspecting.Inspected:
+        """How odd outlines are, and where: those of a file, folder or zip, or raw ones. Raises Refused for a model of other data, or
+        without a likelihood."""
+        return inspecting.inspect(self.package, data, seed)
 
     @property
     def precision(self) -> str:

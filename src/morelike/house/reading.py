@@ -53,6 +53,8 @@ def item_of(codec: Codec, value: Any) -> np.ndarray:
         if not isinstance(value, str) or not value:
             raise BadInput("there is no text: it is empty")
         return np.asarray(codec.encode([value]))
+    if codec.kind == "curve" and isinstance(value, str):
+        value = Path(value)
     if isinstance(value, Path) and isinstance(codec, World):
         if not value.is_file():
             raise BadInput(f"there is no file {value}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.contract import Raw
 from ..core.errors import BadInput, UnknownName
+from ..data.curve_measures import FORMS, measure
 from .domain import Domain
 from .molecule_measures import log_p, qed, weight
 
@@ -50,6 +51,7 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "molecule": {
         "qed": Measure(qed, unit=True), "logp": Measure(log_p), "mol_weight": Measure(weight), "length": Measure(_length),
     },
+    "curve": {name: Measure(measure(name)) for known in FORMS.values() for name in known},
 }  # fmt: skip
 """Kind of data -> name -> measure."""
 

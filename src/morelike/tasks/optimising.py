@@ -34,11 +34,11 @@ def ascend(worth: Callable[[Tensor], Tensor], start: Tensor, norms: tuple[float,
             (slope,) = torch.autograd.grad(worth(z).sum(), [z])
         length = _STRIDE * (1 - step / steps)
         # of one length for every row, so that a row doesn't depend on how steep its neighbours' worth is
-        z = _within(z.detach() + length * slope / slope.norm(dim=1, keepdim=True).clamp(min=1e-12), norms)
+        z = within(z.detach() + length * slope / slope.norm(dim=1, keepdim=True).clamp(min=1e-12), norms)
     return z
 
 
-def _within(z: Tensor, norms: tuple[float, float]) -> Tensor:
+def within(z: Tensor, norms: tuple[float, float]) -> Tensor:
     """z with every row's norm between the two."""
     own = z.norm(dim=1, keepdim=True).clamp(min=1e-9)
     held: Tensor = z * own.clamp(*norms) / own
