@@ -103,10 +103,10 @@ class TimeSeries(Domain):
 
 def stacked(items: Sequence[Raw]) -> Numbers:
     """(N,T,C) values of series of one length, without gaps."""
-    values = np.stack([item.values for item in items])
+    values: Numbers = np.asarray([item.values for item in items])
     if np.isnan(values).any():
         usual = np.nan_to_num(np.nanmean(np.where(np.isnan(values).all((0, 1)), 0.0, values), (0, 1)))
-        values = np.stack([filled(one, usual) for one in values])
+        values = np.asarray([filled(one, usual) for one in values])
     return values
 
 
@@ -118,7 +118,7 @@ def both(x: Numbers) -> Numbers:
 
 
 def autocorrelation(x: Numbers) -> Numbers:
-    """(L,C) correlation of rows so far apart within windows (N,T,C), at lags 1 to 24 or as far as windows reach; 0 for constant channels."""
+    """(L,C) correlation of rows so far apart within windows (N,T,C), at lags 1 to 24, or as far as they reach; 0 for constant channels."""
     centred = x - x.mean((0, 1))
     variance = (centred**2).mean((0, 1))
     safe = np.where(variance > 0, variance, 1.0)
@@ -210,7 +210,7 @@ def predictive(x: Numbers, real: Numbers) -> float:
 
 def _lagged(x: Numbers, past: int) -> tuple[Numbers, Numbers]:
     """((M, past*C + 1) rows before, (M,C) the row that follows)."""
-    count, length, channels = x.shape
+    length, channels = x.shape[1:]
     before = np.concatenate([x[:, lag : length - past + lag] for lag in range(past)], 2).reshape(-1, past * channels)
     return np.concatenate([before, np.ones((len(before), 1))], 1), x[:, past:].reshape(-1, channels)
 
