@@ -36,7 +36,8 @@ class Rows:
     """(N,C) array of `str`."""
     lines: list[int]
     notes: list[str] = field(default_factory=list)
-    headed: bool = True
+    comma: bool = False
+    """Whether a comma may be a decimal one: cells are parted by semicolons."""
 
     def column(self, name: str) -> list[str]:
         found: list[str] = self.cells[:, self.names.index(name)].tolist()
@@ -88,7 +89,7 @@ def rows_of(file: str, text: str, notes: Sequence[str] = ()) -> Rows:
     out[:] = body
     if out.shape[1] > 1 and headed and names[0] == "column 1" and Counter(out[:, 0].tolist()).most_common(1)[0][1] == 1:
         names, out = _without_index(names, out, said)
-    return Rows(file, names, out, lines, said, headed)
+    return Rows(file, names, out, lines, said, delimiter == ";")
 
 
 def _without_index(names: list[str], cells: np.ndarray, said: list[str]) -> tuple[list[str], np.ndarray]:
@@ -116,8 +117,10 @@ def numbers(rows: Rows, name: str) -> np.ndarray:
         found = np.array(plain, dtype=object).astype(np.float64)
     except ValueError:
         distinct = list(dict.fromkeys(text for text in plain if text != "nan"))
-        form = NumberFormat.find(distinct)
-        read = np.full(len(distinct), np.nan) if form is None else form.parse(distinct)
+        form = NumberFormat.find(distinct, rows.comma)
+        # formats without significant digits count in their last decimal
+        unit = 1.0 if form is None or form.digits else 10.0**-form.decimals
+        read = np.full(len(distinct), np.nan) if form is None else form.parse(distinct) * unit
         by_text = dict(zip(distinct, read.tolist(), strict=True))
         found = np.array([by_text.get(text, np.nan) for text in plain])
     bad = ~np.isfinite(found) & np.array([text != "nan" for text in plain])
