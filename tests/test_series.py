@@ -179,7 +179,11 @@ def test_files_named_by_their_split_keep_it(tmp_path: Path) -> None:
         written(tmp_path / f"{name}.csv", hours(100))
     source = opened(tmp_path)
     assert source.split is not None
-    assert {name: rows.tolist() for name, rows in source.split.items()} == {"holdout": [0], "train": [1]}
+    assert {name: [len(source.items[row]) for row in rows] for name, rows in source.split.items()} == {
+        "train": [90], "validation": [10], "holdout": [100],
+    }  # fmt: skip
+    (tmp_path / "valid.csv").write_bytes((tmp_path / "train.csv").read_bytes())
+    assert [len(item) for item in opened(tmp_path).items] == [100, 100, 100]
 
 
 @pytest.mark.parametrize("form", ["levels", "changes"])

@@ -137,7 +137,8 @@ def _split(
     said, split = list(notes), split_indices(marks)
     columns = _columns(ids, labels)
     if is_official(split):
-        return Source(name, "series", items, columns, split, tuple(said), names=_names(ids))
+        source = Source(name, "series", items, columns, split, tuple(said), names=_names(ids))
+        return source if "validation" in split else _checked(source)
     many = len(set(ids))
     if many >= _FEW:
         if many == len(items):
@@ -156,6 +157,23 @@ def _split(
     said.append(f"split by position: {each} is learnt up to 70% of its rows, validated up to 80%, and the last 20% are held out")
     columns = {key: replace(column, values=column.values[rows]) for key, column in columns.items()}
     return Source(name, "series", cut, columns, split_indices(words), tuple(said), names=_names([ids[row] for row in rows]))
+
+
+def _checked(source: Source) -> Source:
+    """An official split without a validation part: the last tenth of each training series becomes one."""
+    assert source.split is not None
+    items, rows, words = [], [], []
+    for word, index in source.split.items():
+        for row in index.tolist():
+            item = source.items[row]
+            cut = round(0.9 * len(item)) if word == "train" else len(item)
+            items += [item.part(0, cut)] + [item.part(cut, len(item))] * (word == "train")
+            words += [word] + ["validation"] * (word == "train")
+            rows += [row] * (1 + (word == "train"))
+    columns = {key: replace(column, values=column.values[rows]) for key, column in source.columns.items()}
+    names = None if source.names is None else [source.names[row] for row in rows]
+    notes = (*source.notes, "there is no validation part: the last tenth of each training series is")
+    return replace(source, items=items, columns=columns, names=names, split=split_indices(words), notes=notes)
 
 
 def _parts(own: Sequence[tuple[int, Series]]) -> list[tuple[str, int, Series]]:
