@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
          "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md",
          "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md", "docs/restore.md",
-         "docs/reward.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/reward.md", "docs/series.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -111,6 +111,14 @@ def _my_levels(folder: Path) -> None:
         place.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+def _my_sensors(folder: Path) -> None:
+    """Two channels by the hour."""
+    values = np.random.default_rng(0).normal(0, 1, (300, 2)).cumsum(0)
+    times = np.datetime64("2024-03-01T00", "h") + np.arange(300)
+    rows = "".join(f"{time}:00,{a:.2f},{b:.2f}\n".replace("T", " ") for time, (a, b) in zip(times, values, strict=True))
+    (folder / "my-sensors.csv").write_text("time,warmth,load\n" + rows, encoding="utf-8")
+
+
 def _my_songs(folder: Path) -> None:
     """A folder of small MIDI files of two voices, and one more."""
     (folder / "my-songs").mkdir()
@@ -145,6 +153,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     _my_texts(tmp_path)
     _my_levels(tmp_path)
     _my_songs(tmp_path)
+    _my_sensors(tmp_path)
     train_words, train_python = training.train, verbs.train
 
     def stand_in(folder: Path) -> None:
@@ -162,6 +171,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"
             default = "lstm" if "molecules" in recipe.data else default
             default = "ngram" if recipe.data == "my-levels" else default
+            default = "gaussian" if recipe.data == "my-sensors.csv" else default
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})
             recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
             train_words(recipe, replace(wish, judge=False), audience)

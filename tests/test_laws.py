@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from morelike.core import registry
+from morelike.data.series_items import series
 from morelike.data.strokes_items import drawing
 from morelike.data.tune import Note, Tune
 from morelike.testing import check_codec, check_generator
@@ -21,6 +22,7 @@ ITEMS = {
     "level": ["----\n----\n-o--\nXXXX", "----\n---o\n----\nXX-X", "----\n----\n----\nXXXX"],
     "music": [Tune(tuple(Note(60 + step, 4 * step, 4) for step in range(length)), 4 * length) for length in (4, 3, 4)],
     "strokes": [drawing([[(0.1, 0.2), (0.8, 0.9)], [(0.5, 0.5)]]), drawing([[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]])],
+    "series": [series(np.random.default_rng(seed).normal(5.0, 2.0, (30, 3)).cumsum(0).round(2)) for seed in range(4)],
     "caption": ["A red cat, asleep", "", "a red (old) house", "猫が寝る", "the cat's hat"],
 }
 

@@ -10,9 +10,11 @@ import numpy as np
 from ..core.contract import Codec
 from ..core.spec import Array, spec_to_json
 from .caption import CaptionCodec
+from .loader import take
 from .source import Source
 from .split import Split
 from .text import TextCodec
+from .world import World
 
 _SHOWN = 80
 
@@ -25,6 +27,8 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
     codec = codecs["x"]
     chosen = [name for name in codecs if name != "x"]
     held = len(split.holdout)
+    cut = codec.pieces(take(source.items, split.holdout), False) if isinstance(codec, World) else None
+    judged = held if cut is None else len(cut[0])
     step = codec.spec.bin if isinstance(codec.spec, Array) else 0.0
     described = getattr(codec, "describe", None)
     texts = {name: other for name in chosen if isinstance(other := codecs[name], TextCodec | CaptionCodec)}
@@ -53,9 +57,9 @@ def understood(source: Source, split: Split, codecs: Mapping[str, Codec], needs:
         "notes": [*(described() if described is not None else ()), *told, *source.notes],
         "skipped": [{"file": file, "why": why} for file, why in source.skipped],
         "refused": [
-            {"score": score, "why": f"needs {least:,} held-out items, and there are {held:,}"}
+            {"score": score, "why": f"needs {least:,} held-out items, and there are {judged:,}"}
             for score, least in (needs or {}).items()
-            if held < least
+            if judged < least
         ],
     }
 

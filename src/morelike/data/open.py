@@ -348,8 +348,8 @@ def _useful(source: Source) -> Source:
             notes.append(f"every item has the same {name}, {only!r}: nothing to condition on, so it was left out")
             del columns[name]
     different, constant, looked = _variety(source)
-    if not different and len(source.items) > 1:
-        alike = "the characters" if source.ordered else f"{len(source.items):,} items"
+    if not different and (len(source.items) > 1 or source.kind == "series"):
+        alike = "the characters" if source.ordered else "rows" if source.kind == "series" else f"{len(source.items):,} items"
         raise BadInput(f"all {alike} of {source.name} are identical; there is nothing to learn from them.")
     if constant:
         whole = "" if looked == len(source.items) else f" of {looked:,} looked at"
@@ -365,6 +365,9 @@ def _variety(source: Source) -> tuple[bool, int, int]:
         return any(item.strip(items[0][:1]) for item in items), 0, 0
     if source.kind == "text":
         return any(items[row] != items[0] for row in range(1, len(items))), 0, 0
+    if source.kind == "series":
+        # a series may be learnt whole and held out whole, by request
+        return any((item.values != item.values[:1]).any() for item in items), 0, 0
     if registry.kind(source.kind).world:
         return any(in_words(items[row]) != in_words(items[0]) for row in range(1, len(items))), 0, 0
     if isinstance(items, Pictures):

@@ -14,6 +14,7 @@ from .files import FolderFiles
 from .series_clock import Clock
 from .series_draw import draw_series
 from .series_items import Series
+from .series_pace import Pace
 from .series_read import read_rows, read_series
 from .series_scale import Scale
 from .series_write import write_series
@@ -47,10 +48,11 @@ class SeriesCodec(World):
     }  # fmt: skip
     page: ClassVar[tuple[int, int]] = (5, 6)
 
-    def __init__(self, window: int, scale: Scale, said: Sequence[str] = (), clock: Clock | None = None) -> None:
+    def __init__(self, window: int, scale: Scale, pace: Pace | None = None, clock: Clock | None = None, said: Sequence[str] = ()) -> None:
         """`window`: T."""
-        self.window, self.scale, self.clock, self._said = window, scale, clock, tuple(said)
-        self.spec: Array = Array((scale.width, window))
+        self.window, self.scale, self.pace, self.clock, self._said = window, scale, pace, clock, tuple(said)
+        self._uneven = pace is not None and pace.uneven
+        self.spec: Array = Array((len(scale.names) + len(scale.gaps) + self._uneven, window))
         self.dtype = np.dtype(np.float32)
 
     @property
@@ -86,20 +88,25 @@ class SeriesCodec(World):
         short = sum(length < rows for length in lengths)
         if short:
             said.append(f"{short:,} of {len(series):,} training series are shorter than a window of {rows} rows and are left out")
-        return cls(rows, Scale.fit(series, form == "changes", log, said), said, None if clock is None else Clock.restore(clock))
+        scale, pace = Scale.fit(series, form == "changes", log, said), Pace.fit(series)
+        if pace is not None and pace.uneven:
+            said.append("time goes by unevenly: the time between rows is learnt and drawn as a channel of its own")
+        return cls(rows, scale, pace, None if clock is None else Clock.restore(clock), said)
 
     def pieces(self, items: Sequence[Series], dense: bool) -> tuple[np.ndarray, np.ndarray] | None:
-        """Windows at every row, or (not `dense`) up to a fourth of a window apart; series that are shorter than one give none. Raises BadInput
-        where all are."""
+        """Windows at every row, or (not `dense`) up to a fourth of a window apart; series that are shorter than one give none.
+
+        Raises BadInput where all are.
+        """
         starts = [max(0, len(item) - self.window + 1) for item in items]
         if not sum(starts):
             longest = max((len(item) for item in items), default=0)
             raise BadInput(
-                f"a part of the split has {longest} rows at most, fewer than a window of {self.window}; give more rows, or a smaller window "
-                f"(codec.window={max(2, longest // 2)})."
+                f"a part of the split has {longest} rows at most, fewer than a window of {self.window}; give more rows, or a smaller "
+                f"window (codec.window={max(2, longest // 2)})."
             )
         apart = 1 if dense else max(1, min(self.window // _SPARSE, sum(starts) // _ENOUGH))
-        apart = max(apart, -(-sum(starts) * self.scale.width * self.window // _MOST_NUMBERS))
+        apart = max(apart, -(-sum(starts) * self.spec.shape[0] * self.window // _MOST_NUMBERS))
         found, owner = [], []
         for number, item in enumerate(items):
             if len(item) < self.window:
@@ -111,9 +118,10 @@ class SeriesCodec(World):
 
     def _windows(self, item: Series, places: np.ndarray) -> np.ndarray:
         """(N,D,T) windows that begin at some rows."""
-        level, change, rest = self.scale.signals(item)
+        level, change, gaps = self.scale.signals(item)
+        uneven = [self.pace.signal(item)[None]] if self.pace is not None and self._uneven else []
         cut = places[:, None] + np.arange(self.window)
-        x = np.concatenate([level, rest])[:, cut].transpose(1, 0, 2)
+        x = np.concatenate([level, gaps, *uneven])[:, cut].transpose(1, 0, 2)
         if self.scale.changes:
             x[:, : len(level), 1:] = change[:, cut[:, 1:]].transpose(1, 0, 2)
         return np.ascontiguousarray(x, np.float32)
@@ -139,8 +147,8 @@ class SeriesCodec(World):
         """N series of signals (N,D,L); their times go on from where the training series end."""
         signals = np.asarray(x, np.float64)
         values = self.to_values(signals)
-        missing, times = self.scale.missing(signals), self.scale.times(signals)
-        values[missing] = np.nan
+        values[self.scale.missing(signals)] = np.nan
+        times = None if self.pace is None else self.pace.times(signals[:, -1])
         return [Series(one, self.scale.names, None if times is None else times[row]) for row, one in enumerate(values)]
 
     def to_x(self, values: np.ndarray) -> np.ndarray:
@@ -157,12 +165,14 @@ class SeriesCodec(World):
         return self.scale.values(signals)
 
     def state(self) -> dict[str, Any]:
-        return {"window": self.window, "scale": self.scale.state(), "said": list(self._said), "clock": self.clock and self.clock.json()}
+        pace, clock = self.pace and self.pace.state(), self.clock and self.clock.json()
+        return {"window": self.window, "scale": self.scale.state(), "pace": pace, "clock": clock, "said": list(self._said)}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
+        pace = None if state["pace"] is None else Pace.restore(state["pace"])
         clock = None if state["clock"] is None else Clock.restore(state["clock"])
-        return cls(int(state["window"]), Scale.restore(state["scale"]), state["said"], clock)
+        return cls(int(state["window"]), Scale.restore(state["scale"]), pace, clock, state["said"])
 
     def facts(self) -> dict[str, Any]:
         return {"window": self.window, "names": list(self.scale.names)}
@@ -183,5 +193,3 @@ class SeriesCodec(World):
 
     def write(self, items: Sequence[Series], path: Path, ending: str) -> None:
         write_series(items, path, ending, self.clock, self.scale.digits)
-
-

@@ -39,7 +39,7 @@ class Clock:
             return None
         distinct = list(dict.fromkeys(filled))
         form = DateFormat.find(distinct)
-        if form is not None and form.days and "%Y%m%d" != form.pattern:
+        if form is not None and form.days and form.pattern != "%Y%m%d":
             known = np.isfinite(form.parse(distinct)).mean()
             return cls(name, form) if known >= least else None
         if name.strip().lower() not in NAMES:
@@ -107,8 +107,8 @@ def check_rising(times: np.ndarray, texts: Sequence[str], lines: Sequence[int], 
         many = int((steps <= 0).sum())
         also = f" (and {many - 1:,} more)" if many > 1 else ""
         raise BadInput(
-            f"{where}, line {lines[row]}: the time {texts[row]} {what}{also}; sort the rows and keep one a time, name the column of "
-            "several series with codec.id, or read it as a table (--kind table)."
+            f"{where}, line {lines[row]}: the time {texts[row]} {what}{also}; sort the rows and keep one a time, call the column that "
+            "tells several series apart 'id', or read the file as a table (--kind table)."
         )
 
 

@@ -33,7 +33,7 @@ _PARTS = (0.7, 0.8)
 _FEW = 10
 """Below so many series each is cut by position; from then on whole series are held out."""
 WHY_TIMED = "a time column that rises, all others numbers"
-WHY_SMOOTH = "columns of numbers alone, most of which hardly change from row to row (autocorrelation above 0.9): rows follow each other in time"
+WHY_SMOOTH = "columns of numbers alone, most of them with rows like the row above (autocorrelation above 0.9)"
 
 
 def found_series(name: str, files: Files, kind: str | None, condition: Sequence[str], alone: bool) -> list[Found]:
@@ -107,18 +107,19 @@ def open_series(name: str, files: Files, chosen: Sequence[str], why: str) -> Sou
         found = read_series(read_rows(files, file))
         stem = plain_name(file).stem
         if number and found.items[0].names != items[0].names:
-            raise BadInput(f"{file} has the channels {_few(found.items[0].names)}, but {chosen[0]} {_few(items[0].names)}; series need the same.")
+            own, first = _few(found.items[0].names), _few(items[0].names)
+            raise BadInput(f"{file} has the channels {own}, but {chosen[0]} {first}; series need the same.")
         if number and (found.clock is None) != (clock is None):
-            raise BadInput(f"{file} has {'no' if found.clock is None else 'a'} time column, unlike {chosen[0]}; all files need one, or none.")
+            what = "no" if found.clock is None else "a"
+            raise BadInput(f"{file} has {what} time column, unlike {chosen[0]}; all files need one, or none.")
         clock = clock or found.clock
         items += found.items
         ids += [own if len(chosen) == 1 else f"{stem} {own}".strip() for own in found.ids]
         marks += [words[file]] * len(found.items)
-        for label in [label for label in labels if label not in found.labels]:
-            del labels[label]
-        for label, said in found.labels.items():
-            if number == 0 or label in labels:
-                labels.setdefault(label, []).extend(said)
+        if number == 0:
+            labels = found.labels
+        else:
+            labels = {label: [*said, *found.labels[label]] for label, said in labels.items() if label in found.labels}
         notes += found.notes
     source = _split(name, items, ids, marks, labels, notes)
     settings = {} if clock is None else {"clock": clock.json()}
@@ -136,7 +137,8 @@ def _split(
     said, split = list(notes), split_indices(marks)
     columns = _columns(ids, labels)
     if is_official(split):
-        return Source(name, "series", items, columns, split, tuple(said), names=_names(ids))
+        source = Source(name, "series", items, columns, split, tuple(said), names=_names(ids))
+        return source if "validation" in split else _checked(source)
     many = len(set(ids))
     if many >= _FEW:
         if many == len(items):
@@ -155,6 +157,23 @@ def _split(
     said.append(f"split by position: {each} is learnt up to 70% of its rows, validated up to 80%, and the last 20% are held out")
     columns = {key: replace(column, values=column.values[rows]) for key, column in columns.items()}
     return Source(name, "series", cut, columns, split_indices(words), tuple(said), names=_names([ids[row] for row in rows]))
+
+
+def _checked(source: Source) -> Source:
+    """An official split without a validation part: the last tenth of each training series becomes one."""
+    assert source.split is not None
+    items, rows, words = [], [], []
+    for word, index in source.split.items():
+        for row in index.tolist():
+            item = source.items[row]
+            cut = round(0.9 * len(item)) if word == "train" else len(item)
+            items += [item.part(0, cut)] + [item.part(cut, len(item))] * (word == "train")
+            words += [word] + ["validation"] * (word == "train")
+            rows += [row] * (1 + (word == "train"))
+    columns = {key: replace(column, values=column.values[rows]) for key, column in source.columns.items()}
+    names = None if source.names is None else [source.names[row] for row in rows]
+    notes = (*source.notes, "there is no validation part: the last tenth of each training series is")
+    return replace(source, items=items, columns=columns, names=names, split=split_indices(words), notes=notes)
 
 
 def _parts(own: Sequence[tuple[int, Series]]) -> list[tuple[str, int, Series]]:

@@ -1,7 +1,11 @@
-"""Text of series <-> rows: CSV, TSV, numbers between spaces; a time column, a column that names the series, channels. N rows, C channels."""
+"""Text of series <-> rows: CSV, TSV, numbers between spaces; a time column, one that names the series, channels.
+
+N rows, C channels.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +36,8 @@ class Rows:
     """(N,C) array of `str`."""
     lines: list[int]
     notes: list[str] = field(default_factory=list)
-    headed: bool = True
+    comma: bool = False
+    """Whether a comma may be a decimal one: cells are parted by semicolons."""
 
     def column(self, name: str) -> list[str]:
         found: list[str] = self.cells[:, self.names.index(name)].tolist()
@@ -77,13 +82,14 @@ def rows_of(file: str, text: str, notes: Sequence[str] = ()) -> Rows:
         if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
             body[row] = cells[:width]
             continue
-        usual = Counter(map(len, body)).most_common(1)[0][0]
-        raise BadInput(f"{file}, line {lines[row]}: has {len(cells)} cells, but {width if usual == width else usual} are usual; mend the row.")
+        usual = Counter([width, *map(len, body)]).most_common(1)[0][0]
+        usual = width if usual == len(cells) else usual
+        raise BadInput(f"{file}, line {lines[row]}: has {len(cells)} cells, but {usual} are usual; mend the row.")
     out = np.empty((len(body), width), dtype=object)
     out[:] = body
     if out.shape[1] > 1 and headed and names[0] == "column 1" and Counter(out[:, 0].tolist()).most_common(1)[0][1] == 1:
         names, out = _without_index(names, out, said)
-    return Rows(file, names, out, lines, said, headed)
+    return Rows(file, names, out, lines, said, delimiter == ";")
 
 
 def _without_index(names: list[str], cells: np.ndarray, said: list[str]) -> tuple[list[str], np.ndarray]:
@@ -111,15 +117,17 @@ def numbers(rows: Rows, name: str) -> np.ndarray:
         found = np.array(plain, dtype=object).astype(np.float64)
     except ValueError:
         distinct = list(dict.fromkeys(text for text in plain if text != "nan"))
-        form = NumberFormat.find(distinct)
-        read = np.full(len(distinct), np.nan) if form is None else form.parse(distinct)
+        form = NumberFormat.find(distinct, rows.comma)
+        # formats without significant digits count in their last decimal
+        unit = 1.0 if form is None or form.digits else 10.0**-form.decimals
+        read = np.full(len(distinct), np.nan) if form is None else form.parse(distinct) * unit
         by_text = dict(zip(distinct, read.tolist(), strict=True))
         found = np.array([by_text.get(text, np.nan) for text in plain])
     bad = ~np.isfinite(found) & np.array([text != "nan" for text in plain])
     if bad.any():
         row = int(bad.argmax())
-        also = f" (and {int(bad.sum()) - 1:,} more)" if bad.sum() > 1 else ""
-        raise BadInput(f"{rows.file}, line {rows.lines[row]}, column {name!r}: {texts[row]!r} is no number{also}; mend it or leave it empty.")
+        what = f"{texts[row]!r} is no number" + (f" (and {int(bad.sum()) - 1:,} more)" if bad.sum() > 1 else "")
+        raise BadInput(f"{rows.file}, line {rows.lines[row]}, column {name!r}: {what}; mend it or leave it empty.")
     return found
 
 
@@ -135,15 +143,15 @@ def _words(texts: Sequence[str]) -> list[str]:
     return [text for text in some if NumberFormat.find([text]) is None] * (len(texts) // len(some))
 
 
-def read_series(rows: Rows, wanted: str | None = None) -> Found:
-    """The series among rows: one, or one for each value of the column `wanted` or of a column that names series.
+def read_series(rows: Rows) -> Found:
+    """The series among rows: one, or one for each value of a column that names series.
 
     Rows that run backwards in time are turned round; gaps in a regular time cut a series. Raises BadInput with file and line.
     """
     clock, notes = clock_of(rows, 0.5), list(rows.notes)
     others = [name for name in rows.names if clock is None or name != clock.name]
     words = [name for name in others if is_words(rows, name)]
-    key = _key(rows, wanted, others, words)
+    key = _key(others, words)
     channels = [name for name in others if name != key and name not in words]
     if not channels:
         raise BadInput(f"{rows.file} has no column of numbers beside its time; a series needs one.")
@@ -175,12 +183,8 @@ def read_series(rows: Rows, wanted: str | None = None) -> Found:
     return found
 
 
-def _key(rows: Rows, wanted: str | None, others: Sequence[str], words: Sequence[str]) -> str | None:
-    """The column that names series."""
-    if wanted is not None:
-        if wanted not in others:
-            raise BadInput(f"{rows.file} has no column {wanted!r} to name its series; there are {', '.join(others)}.")
-        return wanted
+def _key(others: Sequence[str], words: Sequence[str]) -> str | None:
+    """The column that names series: one with such a name, else the first of words."""
     named = [name for name in others if name.strip().lower() in ID_NAMES]
     return named[0] if named else words[0] if words else None
 
@@ -198,8 +202,8 @@ def _label(rows: Rows, name: str, index: np.ndarray) -> str:
     other = next((row for row, text in zip(index.tolist(), texts, strict=True) if text != texts[0]), None)
     if other is not None:
         raise BadInput(
-            f"{rows.file}, line {rows.lines[other]}, column {name!r}: {rows.column(name)[other]!r} is no number, and a word must stay the same "
-            "throughout a series; remove the column."
+            f"{rows.file}, line {rows.lines[other]}, column {name!r}: {rows.column(name)[other]!r} is no number, and a word must stay the "
+            "same throughout a series; remove the column."
         )
     return str(texts[0])
 
@@ -212,4 +216,4 @@ def _cut(item: Series, lines: Sequence[int], where: str, notes: list[str]) -> li
     if places:
         notes.append(f"{where}: {len(places):,} gaps in time, the first before line {lines[places[0]]}; no window spans one")
     edges = [0, *places, len(item)]
-    return [(item.part(start, stop), every[start:stop]) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return [(item.part(start, stop), every[start:stop]) for start, stop in itertools.pairwise(edges)]

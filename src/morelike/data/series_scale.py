@@ -1,4 +1,4 @@
-"""How values of a series become a signal of about unit scale. N windows, L rows, C channels, D channels of the signal."""
+"""How values of a series become a signal of about unit scale. N windows, L rows, C channels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 
 from ..core.errors import BadInput
-from .series_clock import usual_step
 from .series_items import Series
 
 _DIGITS = 8
@@ -34,21 +33,6 @@ class Scale:
     digits: tuple[int | None, ...]
     """Decimals of each channel; None = any number."""
     changes: bool
-    start: tuple[str, str] | None
-    """(numpy type, value) of the time at which what is drawn begins; None without times."""
-    step: float
-    """Time between rows, microseconds or the file's own unit; 0 where it varies."""
-    pace: tuple[float, float]
-    """Mean and standard deviation of the logarithm of the steps that vary."""
-
-    @property
-    def width(self) -> int:
-        """D."""
-        return len(self.names) + len(self.gaps) + int(self.uneven)
-
-    @property
-    def uneven(self) -> bool:
-        return self.start is not None and not self.step
 
     @classmethod
     def fit(cls, items: Sequence[Series], changes: bool, log: bool, said: list[str]) -> Self:
@@ -65,8 +49,7 @@ class Scale:
         bent = _bent(every, logs)
         mean, spread = np.nanmean(bent, 0), np.nanstd(bent, 0)
         spread = np.where(spread > _PLAIN * np.abs(mean), spread, 0.0)
-        usual = np.where(logs, np.exp(np.where(logs, mean, 0.0)), mean)
-        steps = np.concatenate([np.diff(_bent(filled(item.values, usual), logs), axis=0) for item in items])
+        steps = np.concatenate([np.diff(_bent(filled(item.values, _usual(mean, logs)), logs), axis=0) for item in items])
         jumps = steps.std(0) if len(steps) else np.zeros(len(names))
         missing = np.isnan(every)
         if (spread == 0).any():
@@ -74,11 +57,9 @@ class Scale:
         if missing.any():
             cells = f"{int(missing.sum()):,} of {missing.size:,} values are missing ({_listed(names, missing.any(0))})"
             said.append(f"{cells}; gaps are learnt and drawn like the values")
-        start, step, pace = _clocked(items, said)
-        return cls(
-            names, logs, mean, spread, np.where(jumps > 0, jumps, 1.0)[:, None], tuple(np.flatnonzero(missing.any(0)).tolist()),
-            tuple(decimals(every[:, channel]) for channel in range(len(names))), changes, start, step, pace,
-        )  # fmt: skip
+        digits = tuple(decimals(every[:, channel]) for channel in range(len(names)))
+        gaps = tuple(np.flatnonzero(missing.any(0)).tolist())
+        return cls(names, logs, mean, spread, np.where(jumps > 0, jumps, 1.0)[:, None], gaps, digits, changes)
 
     def bent(self, values: np.ndarray) -> np.ndarray:
         """(L,C) values, or their logarithms. Raises BadInput where one has none."""
@@ -93,25 +74,12 @@ class Scale:
         return found
 
     def signals(self, item: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """((C,L) levels without gaps, (C,L) changes to each row from the one before, (D-C,L) the other channels)."""
+        """((C,L) levels without gaps, (C,L) changes to each row from the one before, (gaps,L) +1 where a value is missing, else -1)."""
         missing = np.isnan(item.values)
-        full = filled(item.values, np.where(self.logs, np.exp(np.where(self.logs, self.mean, 0.0)), self.mean))
-        level = self.scaled(full)
+        full = filled(item.values, _usual(self.mean, self.logs))
         bent = self.bent(full)
         change = np.diff(bent, axis=0, prepend=bent[:1]).T / self.jumps
-        rest = [np.where(missing[:, channel], 1.0, -1.0) for channel in self.gaps]
-        if self.uneven:
-            rest.append(self._paces(item))
-        return level, change, np.array(rest).reshape(len(rest), len(item))
-
-    def _paces(self, item: Series) -> np.ndarray:
-        """(L,) the scaled logarithm of the time since the row before; the first row's is the second's."""
-        steps = item.steps()
-        if steps is None or not len(steps):
-            return np.zeros(len(item))
-        mean, spread = self.pace
-        found = (np.log(np.maximum(steps, 1e-9)) - mean) / spread
-        return np.concatenate([found[:1], found])
+        return self.scaled(full), change, np.where(missing[:, list(self.gaps)].T, 1.0, -1.0)
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """(...,L,C) of signals (...,C,L)."""
@@ -120,7 +88,7 @@ class Scale:
         if self.changes:
             levels[..., 1:] = x[..., 1:] * np.where(spread > 0, self.jumps, 0.0)
             levels = np.cumsum(levels, axis=-1)
-        found = np.moveaxis(levels, -1, -2)
+        found: np.ndarray = np.moveaxis(levels, -1, -2)
         for channel, (log, digits) in enumerate(zip(self.logs, self.digits, strict=True)):
             column = found[..., channel]
             column = np.exp(np.minimum(column, 700.0)) if log else column
@@ -128,56 +96,43 @@ class Scale:
         return found
 
     def missing(self, x: np.ndarray) -> np.ndarray:
-        """(N,L,C) bool: where signals (N,D,L) say that a value is missing."""
+        """(N,L,C) bool: where signals (N, C + gaps or more, L) say that a value is missing."""
         count = len(self.names)
         out = np.zeros((len(x), x.shape[2], count), bool)
         for place, channel in enumerate(self.gaps):
             out[:, :, channel] = x[:, count + place] > 0
         return out
 
-    def times(self, x: np.ndarray) -> np.ndarray | None:
-        """(N,L) times of signals (N,D,L), None without any."""
-        if self.start is None:
-            return None
-        start = np.array([self.start[1]]).astype(self.start[0])[0]
-        if self.uneven:
-            paces = np.exp(np.clip(x[:, -1] * self.pace[1] + self.pace[0], -700, 40))
-            passed = np.cumsum(paces, 1) - paces[:, :1]
-        else:
-            passed = np.tile(np.arange(x.shape[2]) * self.step, (len(x), 1))
-        if self.start[0] == "float64":
-            return np.asarray(start + passed)
-        return np.asarray(start + np.rint(passed).astype("timedelta64[us]"))
-
     def described(self) -> str:
         """A sentence's end."""
         what = "changes from row to row after the first level" if self.changes else "levels"
         logs = f", logarithms of {_listed(self.names, np.array(self.logs))}" if any(self.logs) else ""
         gaps = f", with a channel of gaps for {_listed(self.names, np.isin(np.arange(len(self.names)), self.gaps))}" if self.gaps else ""
-        return f"{what}{logs} in standard deviations of training{gaps}{', with the time between rows' if self.uneven else ''}"
+        return f"{what}{logs} in standard deviations of training{gaps}"
 
     def state(self) -> dict[str, Any]:
         """For `restore`: JSON values."""
+        numbers = {"mean": self.mean.tolist(), "spread": self.spread.tolist(), "jumps": self.jumps.tolist()}
         return {
-            "names": list(self.names), "logs": list(self.logs), "mean": self.mean.tolist(), "spread": self.spread.tolist(), "jumps": self.jumps.tolist(),
-            "gaps": list(self.gaps), "digits": list(self.digits), "changes": self.changes,
-            "start": None if self.start is None else list(self.start), "step": self.step, "pace": list(self.pace),
+            "names": list(self.names), "logs": list(self.logs), **numbers, "gaps": list(self.gaps), "digits": list(self.digits),
+            "changes": self.changes,
         }  # fmt: skip
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of `state`."""
-        low, high = state["pace"]
-        start = None if state["start"] is None else (str(state["start"][0]), str(state["start"][1]))
-        arrays = [np.asarray(state[key], np.float64) for key in ("mean", "spread", "jumps")]
-        return cls(
-            tuple(state["names"]), tuple(state["logs"]), *arrays, tuple(state["gaps"]), tuple(state["digits"]), bool(state["changes"]),
-            start, float(state["step"]), (float(low), float(high)),
-        )  # fmt: skip
+        mean, spread, jumps = (np.asarray(state[key], np.float64) for key in ("mean", "spread", "jumps"))
+        gaps, digits = tuple(state["gaps"]), tuple(state["digits"])
+        return cls(tuple(state["names"]), tuple(state["logs"]), mean, spread, jumps, gaps, digits, bool(state["changes"]))
+
+
+def _usual(mean: np.ndarray, logs: Sequence[bool]) -> np.ndarray:
+    """(C,) what stands for a channel without any value: its mean, or the exponential of that of its logarithms."""
+    return np.where(logs, np.exp(np.where(logs, mean, 0.0)), mean)
 
 
 def filled(values: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """(L,C) values with missing ones on the line between their neighbours, at the ends like the nearest, `usual` (C,) where there is none."""
+    """(L,C) values with missing ones on the line between their neighbours, at the ends like the nearest; `usual` (C,) where none is."""
     missing = np.isnan(values)
     if not missing.any():
         return values
@@ -208,22 +163,3 @@ def _bent(values: np.ndarray, logs: Sequence[bool]) -> np.ndarray:
 def _listed(names: Sequence[str], which: np.ndarray) -> str:
     found = [name for name, one in zip(names, which, strict=True) if one]
     return ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
-
-
-def _clocked(items: Sequence[Series], said: list[str]) -> tuple[tuple[str, str] | None, float, tuple[float, float]]:
-    """(the time after the last of training, the usual step or 0, the logarithms of steps that vary)."""
-    timed = [item for item in items if item.times is not None and len(item)]
-    steps = [own for item in items if (own := item.steps()) is not None and len(own)]
-    if not timed or not steps:
-        return None, 0.0, (0.0, 1.0)
-    every = np.concatenate(steps)
-    usual = usual_step(every)
-    last = max(item.times[-1] for item in timed if item.times is not None)
-    usually = float(np.median(every))
-    after = last + (np.timedelta64(round(usually), "us") if last.dtype.kind == "M" else usually)
-    start = (str(last.dtype), str(after))
-    if usual is not None:
-        return start, usual, (0.0, 1.0)
-    logs = np.log(np.maximum(every, 1e-9))
-    said.append("time goes by unevenly: the time between rows is learnt and drawn as a channel of its own")
-    return start, 0.0, (float(logs.mean()), float(logs.std()) or 1.0)

@@ -20,11 +20,12 @@ from .extractor import Extractor, leading
 from .scores import Rule
 
 Numbers = NDArray[np.float64]
-_LAGS, _COMPONENTS, _QUADRATIC = 24, 64, 12
+_LAGS, _COMPONENTS, _QUADRATIC, _FOLDS = 24, 64, 12, 5
 _NEED = 20
 _TAILS = (0.01, 0.99)
 _INNER = np.linspace(0.01, 0.99, 99)
-_RIDGE = 1e-3
+_RIDGE, _CLASSES_RIDGE = 1e-3, 0.03
+"""Penalties by the row, of predictions and of the classifier."""
 _PAST = 4
 """Rows that the next one is predicted from."""
 _STEPS = np.linspace(-4, 4, 33)
@@ -103,10 +104,10 @@ class TimeSeries(Domain):
 
 def stacked(items: Sequence[Raw]) -> Numbers:
     """(N,T,C) values of series of one length, without gaps."""
-    values = np.stack([item.values for item in items])
+    values: Numbers = np.asarray([item.values for item in items])
     if np.isnan(values).any():
         usual = np.nan_to_num(np.nanmean(np.where(np.isnan(values).all((0, 1)), 0.0, values), (0, 1)))
-        values = np.stack([filled(one, usual) for one in values])
+        values = np.asarray([filled(one, usual) for one in values])
     return values
 
 
@@ -118,7 +119,7 @@ def both(x: Numbers) -> Numbers:
 
 
 def autocorrelation(x: Numbers) -> Numbers:
-    """(L,C) correlation of rows so far apart within windows (N,T,C), at lags 1 to 24 or as far as windows reach; 0 for constant channels."""
+    """(L,C) correlation of rows so far apart within windows (N,T,C), at lags 1 to 24, or as far as they reach; 0 for constant channels."""
     centred = x - x.mean((0, 1))
     variance = (centred**2).mean((0, 1))
     safe = np.where(variance > 0, variance, 1.0)
@@ -163,37 +164,36 @@ def discriminative(x: Numbers, real: Numbers) -> float:
     of the recurrent classifier of Yoon et al. 2019 (TimeGAN).
     """
     count = min(len(x), len(real))
-    given = x[np.linspace(0, len(x) - 1, count).astype(np.int64)]
-    other = real[np.linspace(0, len(real) - 1, count).astype(np.int64)]
-    rows = np.concatenate([_quadratic(given, real), _quadratic(other, real)])
-    labels = np.repeat([1.0, -1.0], count)
+    some = [one[np.linspace(0, len(one) - 1, count).astype(np.int64)] for one in (x, real)]
+    rows, labels = _quadratic(np.concatenate(some)), np.repeat([1.0, -1.0], count)
     # neighbouring windows overlap, so blocks of them are left out together
-    fold = np.tile(np.arange(count) * 5 // count, 2)
+    fold = np.tile(np.arange(count) * _FOLDS // count, 2)
     right = np.zeros(len(rows), bool)
-    for number in range(5):
+    for number in range(_FOLDS):
         kept = fold != number
-        predicted = rows[~kept] @ _ridge(rows[kept], labels[kept])
+        predicted = rows[~kept] @ _ridge(rows[kept], labels[kept], _CLASSES_RIDGE)
         right[~kept] = (predicted > 0) == (labels[~kept] > 0)
     return float(abs(right.mean() - 0.5))
 
 
-def _quadratic(x: Numbers, real: Numbers) -> Numbers:
-    """(N,F) principal components of levels and of changes of the real windows, their products, and 1."""
+def _quadratic(x: Numbers) -> Numbers:
+    """(N,F) principal components of levels and of changes of windows (N,T,C), their products, and 1."""
     parts = []
-    for mine, theirs in ((x, real), (np.diff(x, axis=1), np.diff(real, axis=1))):
-        flat = theirs.reshape(len(theirs), -1)
-        axes = leading((flat - flat.mean(0)).astype(np.float32), min(_QUADRATIC, flat.shape[1]))
-        spread = ((flat - flat.mean(0)) @ axes).std(0)
-        parts.append(((mine.reshape(len(mine), -1) - flat.mean(0)) @ axes / np.where(spread > 0, spread, 1.0)).clip(-6, 6))
+    for rows in (x, np.diff(x, axis=1)):
+        flat = rows.reshape(len(rows), -1)
+        flat = flat - flat.mean(0)
+        found = flat @ leading(flat.astype(np.float32), min(_QUADRATIC, flat.shape[1]))
+        spread = found.std(0)
+        parts.append((found / np.where(spread > 0, spread, 1.0)).clip(-6, 6))
     linear = np.concatenate(parts, 1)
     upper = np.triu_indices(linear.shape[1])
     return np.concatenate([linear, (linear[:, :, None] * linear[:, None])[:, upper[0], upper[1]], np.ones((len(x), 1))], 1)
 
 
-def _ridge(rows: Numbers, targets: Numbers) -> Numbers:
+def _ridge(rows: Numbers, targets: Numbers, penalty: float = _RIDGE) -> Numbers:
     """Weights of a least-squares fit with a small penalty."""
     square = rows.T @ rows
-    square[np.diag_indices_from(square)] += _RIDGE * len(rows)
+    square[np.diag_indices_from(square)] += penalty * len(rows)
     found: Numbers = np.linalg.solve(square, rows.T @ targets)
     return found
 
@@ -210,7 +210,7 @@ def predictive(x: Numbers, real: Numbers) -> float:
 
 def _lagged(x: Numbers, past: int) -> tuple[Numbers, Numbers]:
     """((M, past*C + 1) rows before, (M,C) the row that follows)."""
-    count, length, channels = x.shape
+    length, channels = x.shape[1:]
     before = np.concatenate([x[:, lag : length - past + lag] for lag in range(past)], 2).reshape(-1, past * channels)
     return np.concatenate([before, np.ones((len(before), 1))], 1), x[:, past:].reshape(-1, channels)
 
