@@ -202,7 +202,8 @@ def test_a_filtered_walk_follows_the_size_of_the_last_changes_and_what_is_known_
         drawn = model.infill(x.expand(2000, -1, -1), known.expand(2000, -1, -1), noise=Noise(0, 2000))
         spreads.append(float(drawn[:, 0, 39].std()))
         assert float(drawn[:, 0, 39].mean()) == pytest.approx(float(x[0, 35]), abs=0.15 * max(1.0, size))
-    assert 5 < spreads[1] / spreads[0] < 20
+    # a tenth of the usual variance is left after 35 steps
+    assert 3.5 < spreads[1] / spreads[0] < 12
     # one channel's way is known: the other one goes along by the regression
     known[0] = True
     x = torch.zeros(2, 40)

@@ -175,6 +175,8 @@ class FilteredWalk(Generator, Infills):
         drawn ones were off where they are known (exact for Gaussians; Hoffman, Ribak 1991)."""
         if not bool(known.any()):
             return drawn
+        if bool(known.all()):
+            return seen
         out = torch.where(known, seen, drawn).double()
         masks, own = known.unique(dim=0, return_inverse=True)
         for number, mask in enumerate(masks):

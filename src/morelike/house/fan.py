@@ -45,7 +45,7 @@ def fan(found: Completed, path: Path, other: Completed | None = None) -> None:
         else:
             from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-            locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+            locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     write_figure(figure, path)
