@@ -14,7 +14,7 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, strokes_open, table_open, text_open
+from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, strokes_open, table_open, text_open, trajectory_open
 from .columns import column, split_word
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
@@ -189,6 +189,7 @@ _WORLDS: dict[str, _Opener] = {
     "molecule": molecule_open.found_molecules,
     "music": music_open.found_music,
     "strokes": strokes_open.found_strokes,
+    "trajectory": trajectory_open.found_trajectories,
 }
 """Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
 
