@@ -218,6 +218,8 @@ def _times(column: Mapping[str, Any]) -> str:
 def _column(column: Mapping[str, Any]) -> str:
     if "picture" in column:
         return f"{column['name']} (pictures{f', each {_times(column)}' if column['picture'] else ''})"
+    if "numbers" in column:
+        return f"{column['name']} (numbers around it{', ' + ' x '.join(map(str, column['numbers'])) if column['numbers'] else ''})"
     if "text" in column:
         return f"{column['name']} (texts of at most {column['longest']:,} characters, the first {column['text']!r})"
     if "categories" not in column:

@@ -74,6 +74,8 @@ def _column(source: Source, name: str, codec: Codec | None = None) -> dict[str, 
     column = source.columns[name]
     if column.kind == "picture":
         return {"name": name, "picture": list(codec.spec.shape) if codec is not None else []}
+    if column.kind == "around":
+        return {"name": name, "numbers": list(codec.spec.shape) if codec is not None else []}
     if column.kind == "text":
         return {"name": name, "text": next((text for text in column.values if text), "")[:_SHOWN], "longest": max(map(len, column.values))}
     if column.kind == "number":

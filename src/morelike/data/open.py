@@ -28,6 +28,7 @@ from . import (
     strokes_open,
     table_open,
     text_open,
+    trajectory_open,
 )
 from .columns import column, split_word
 from .curve_file import holds_outlines
@@ -206,6 +207,7 @@ _WORLDS: dict[str, _Opener] = {
     "music": music_open.found_music,
     "series": series_open.found_series,
     "strokes": strokes_open.found_strokes,
+    "trajectory": trajectory_open.found_trajectories,
 }
 """Kind of data with files of its own -> finds its data sets among files: (name, files, kind asked for, conditions, one file alone)."""
 

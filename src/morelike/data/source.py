@@ -30,10 +30,14 @@ class Column:
     """Class names in order; () = real numbers, or texts in an array of objects."""
     pictures: Items = None
     """Pictures that the values number; or a `data.derived.Derived`, which makes them of the items."""
+    around: bool = False
+    """Whether the codec of the items makes the values (`data.world.World.around`), and these only number the items."""
 
     @property
-    def kind(self) -> Literal["category", "number", "text", "picture"]:
+    def kind(self) -> Literal["category", "number", "text", "picture", "around"]:
         """What the values are."""
+        if self.around:
+            return "around"
         if self.pictures is not None:
             return "picture"
         if self.categories:

@@ -44,6 +44,14 @@ class World(Codec):
         """(M,) the values of a column for examples x (M,*), where they follow from what is in them; None: each has its item's own."""
         return None
 
+    def told(self, name: str) -> Codec | None:
+        """The codec of a condition that `around` makes; None where there is no such one."""
+        return None
+
+    def around(self, name: str, items: Sequence[Raw], dense: bool) -> np.ndarray:
+        """(M,*) a condition that `told` has a codec for, of the same examples as `pieces` gives: what stands around each."""
+        raise NotImplementedError(f"{type(self).__name__} makes no condition {name!r}")
+
     def machine(self) -> Machine | None:
         """The rules of its world over ids (T,), which whatever is drawn obeys; None where there are none, or where x is no sequence."""
         return None

@@ -144,11 +144,16 @@ def prepare(
             return Windows(encode_stream(codec, source.items, rows), codec.spec.shape[0])
         if source.kind == "table" and not tables:
             return Dataset(np.empty((0, *codec.spec.shape), np.float32))
+        items = rows
         cut = codec.pieces(take(source.items, rows), rows is split.train) if isinstance(codec, World) else None
         if cut is not None:
             rows = rows[cut[1]]
         x = encode_all(codec, source.items, rows) if cut is None else cut[0]
-        return Dataset(x, {name: _encoded(source.columns[name], own, rows, x, codec) for name, own in conditions.items()})
+        told = {name: _encoded(source.columns[name], own, rows, x, codec) for name, own in conditions.items() if own.kind != "around"}
+        for name in conditions.keys() - told.keys():
+            assert isinstance(codec, World)
+            told[name] = codec.around(name, take(source.items, items), items is split.train)
+        return Dataset(x, {name: told[name] for name in conditions})
 
     train, validation, holdout = (encoded(rows) for rows in (split.train, split.validation, split.holdout))
     return Prepared(source, split, codec, conditions, train, validation, holdout, tuple(said), recast=codecs is not None)
@@ -218,6 +223,12 @@ def _conditions(source: Source, recipe: Recipe, settings: Mapping[str, Any], tra
             raise UnknownName("condition", name, source.columns)
         column = source.columns[name]
         kind = registry.kind(codec_kind(source, column)).load()
+        if column.kind == "around":
+            assert isinstance(x, World)
+            own_codec = x.told(name)
+            assert own_codec is not None
+            found[name] = own_codec
+            continue
         if column.kind == "picture":
             assert isinstance(x, ImageCodec)
             made = isinstance(column.pictures, Derived)

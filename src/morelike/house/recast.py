@@ -17,7 +17,7 @@ from ..data.source import Column, Source
 from ..data.survey import survey
 from ..data.text import TextCodec
 
-_COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector", "picture": "image"}
+_COLUMN_CODECS = {"category": "category", "text": "text", "number": "vector", "picture": "image", "around": "around"}
 
 
 def codec_kind(source: Source, column: Column) -> str:

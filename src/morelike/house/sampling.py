@@ -268,6 +268,10 @@ def encode_value(codec: Codec, value: Any, name: str) -> Tensor:
         return lift(codec.spec, torch.from_numpy(item_of(codec, value)))
     if codec.kind in ("text", "caption"):
         return torch.from_numpy(np.asarray(codec.encode([str(value)]))).long()
+    if codec.kind == "around":
+        if isinstance(value, str):
+            raise BadInput(f"{name} is numbers of the shape {codec.spec.shape}: give an array in Python, or leave it out to have it drawn")
+        return torch.from_numpy(codec.encode([value]))
     if codec.kind == "vector":
         try:
             number = float(value)

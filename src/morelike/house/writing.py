@@ -208,7 +208,7 @@ def _arrays(name: str, codec: Codec, ids: np.ndarray, values: Any) -> dict[str, 
     names = getattr(codec, "names", ())
     if codec.kind == "category":
         return {name: ids[:, 0].astype(np.int64), f"{name}_names": np.array(names, dtype=np.str_)}
-    if codec.kind == "image":
+    if codec.kind in ("image", "around"):
         return {name: np.asarray(values)}
     return {name: np.array(values, dtype=np.str_) if codec.kind in ("text", "caption") else np.asarray(values)[:, 0]}
 
