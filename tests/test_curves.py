@@ -185,6 +185,7 @@ def test_both_formats_of_dat_give_one_outline() -> None:
 @pytest.mark.parametrize(("text", "name", "why"), [
     (lednicer(naca(0.12), (61, 58)), "a.dat", "line 2 says 61 and 58 points, but 122 follow"),
     (dat(naca(0.12)[:90]), "a.dat", r"open: its first point \(line 2\) and its last one \(line 91\)"),
+    (dat(naca(0.12)[:108]), "a.dat", r"open: its first point \(line 2\) and its last one \(line 109\)"),
     (dat(naca(0.12, points=8)), "a.dat", "17 different points; 20"),
     (dat(naca(0.12)).replace("0.500000", "nan", 1), "a.dat", "line 32 .*finite"),
     (dat(naca(0.12)).replace("0.500000", "1e400", 1), "a.dat", "line 32 .*finite"),

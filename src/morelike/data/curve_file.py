@@ -25,8 +25,8 @@ _COMMENT = ("#", "!", "%")
 _SPLIT = re.compile(r"[\s,;]+")
 _OPEN = 0.05
 """Share of its size that the ends of an outline may lie apart, for it to be a closed one."""
-_BLUNT = 0.25
-"""The same of an airfoil's .dat, which is always closed."""
+_BLUNT, _NEAR = 0.1, 0.25
+"""The same of an airfoil's .dat, which is always closed; and of a file that is taken for one, to be refused for its gap."""
 _WIDTH = 9
 
 
@@ -133,7 +133,7 @@ def looks_like_outline(files: Files, name: str) -> bool:
     if len(points) < 4 or _counts(points[0]):
         return len(points) >= 4
     steps, extent = np.diff(points[:, 0]), np.ptp(points, axis=0).max()
-    return bool((steps > 0).any() and (steps < 0).any() and np.hypot(*(points[0] - points[-1])) <= _BLUNT * extent)
+    return bool((steps > 0).any() and (steps < 0).any() and np.hypot(*(points[0] - points[-1])) <= _NEAR * extent)
 
 
 def read_text(files: Files, name: str) -> str:

@@ -131,11 +131,9 @@ def _searched(package: Package, towards: Sequence[str], start: Any, n: int, seed
         return torch.from_numpy(np.nan_to_num(found, nan=-np.inf)).to(z)
 
     z, most = search(worth, begun.flatten(1), norms, noise)
-    z = z[torch.argsort(most, descending=True, stable=True)]
-    # rows change places, so what they were told goes with them
-    condition = {name: value[torch.argsort(most, descending=True, stable=True)] for name, value in condition.items()}
     items = items_of(z)
     nats = (_nats(package, before, condition), _nats(package, items, condition)) if isinstance(model, Density) else None
+    items = items[torch.argsort(most, descending=True, stable=True).cpu().numpy()]
     measured = _measured(codec.kind, wanted, items)
     return Optimised(items, {}, measured, _measured(codec.kind, wanted, before), wanted, nats)
 

@@ -35,7 +35,7 @@ _WEIGHT = 0.002
 """Share of the chord by which all stations weigh in a fit of s: where there is no thickness, s is hardly known."""
 _BACKWARDS, _BELOW = 2e-3, 2e-3
 """Share of the chord by which a side may go backwards, and lie on the wrong side of the other one, as coarse files have it."""
-_BLUNTEST = 0.25
+_BLUNTEST = 0.1
 """Largest share of the chord that a trailing edge may be open."""
 
 
