@@ -44,7 +44,7 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", metavar="PATH", help="of a tune, as for sample; by default extended.mid; of a series as for restore", show_default=False
+            "--out", metavar="PATH", show_default=False, help="of a tune, as for sample; default: extended.mid, of a series as for restore"
         ),
     ] = None,
     device: OnDevice = "auto",
