@@ -39,10 +39,10 @@ from morelike.house.recipe import Recipe, Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/atlas.md", "docs/choosing.md",
-         "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/forecasting.md", "docs/from-tutorial.md", "docs/gan-troubles.md",
-         "docs/judging.md",
-         "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md", "docs/pictures-as-conditions.md", "docs/restore.md",
-         "docs/reward.md", "docs/series.md", "docs/tables.md", "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/forecasting.md", "docs/from-tutorial.md",
+         "docs/gan-troubles.md", "docs/judging.md", "docs/levels.md", "docs/log.md", "docs/molecules.md", "docs/music.md",
+         "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/series.md", "docs/tables.md",
+         "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 

@@ -403,7 +403,8 @@ def test_what_can_t_be_done_is_said_in_one_sentence(
     write(tmp_path / "OTHER.csv", values, ("a", "c"))
     told = [str(tmp_path / f"{word}.csv") if word in (*files, "OTHER") else word for word in words[1:]]
     ended = morelike_cli(words[0], model, *told)
-    assert ended.code == 2 and sentence in " ".join(ended.err.split()), ended.err
+    assert ended.code == 2, ended.out
+    assert sentence in " ".join(ended.err.split())
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in (*files, "OTHER")}
 
 
