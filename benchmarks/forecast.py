@@ -47,7 +47,8 @@ def read(name: str) -> tuple[Array, tuple[int, int, int], list[str]]:
             rows = [line.strip().split(",") for line in file]
         return np.array([row[1:] for row in rows[1:]], float), (8640, 11520, 14400), rows[0][1:]
     values = np.loadtxt(folder / "exchange_rate.txt.gz", delimiter=",")
-    return values, (int(0.6 * len(values)), int(0.8 * len(values)), len(values)), [f"rate {number + 1}" for number in range(values.shape[1])]
+    ends = int(0.6 * len(values)), int(0.8 * len(values)), len(values)
+    return values, ends, [f"rate {number + 1}" for number in range(values.shape[1])]
 
 
 def trained(values: Array, ends: tuple[int, int, int], names: list[str], options: argparse.Namespace) -> morelike.Model:
@@ -130,8 +131,8 @@ def main() -> None:
         less = bootstrap(each - base, block, rng)
         share = covered(paths, truth, LEVEL).mean((1, 2))
         cover = bootstrap(share, block, rng)
-        print(f"{name}: CRPS {each.mean():.4f} ({low:.4f} to {high:.4f}), less seasonal naive {(each - base).mean():+.4f} ({less[0]:+.4f} to "
-              f"{less[1]:+.4f}), 80% intervals hold {share.mean():.1%} ({cover[0]:.1%} to {cover[1]:.1%}), "
+        print(f"{name}: CRPS {each.mean():.4f} ({low:.4f} to {high:.4f}), less seasonal naive {(each - base).mean():+.4f} "
+              f"({less[0]:+.4f} to {less[1]:+.4f}), 80% intervals hold {share.mean():.1%} ({cover[0]:.1%} to {cover[1]:.1%}), "
               f"{time.perf_counter() - began:.0f} s")  # fmt: skip
 
 

@@ -60,8 +60,8 @@ def main() -> None:
                 broken = -came > risk
                 one, two, three = kupiec(broken, level), christoffersen(broken), both(broken, level)
                 lost = -came[broken].mean() / shortfall[broken].mean() if broken.any() else float("nan")
-                print(f"{name}, {level:g}, {method}: broken {broken.mean():.2%} of days; p of coverage {one.p:.3f}, of independence {two.p:.3f}, "
-                      f"of both {three.p:.3f}; mean loss then {lost:.2f} of the shortfall")  # fmt: skip
+                print(f"{name}, {level:g}, {method}: broken {broken.mean():.2%} of days; p of coverage {one.p:.3f}, of independence "
+                      f"{two.p:.3f}, of both {three.p:.3f}; mean loss then {lost:.2f} of the shortfall")  # fmt: skip
 
 
 if __name__ == "__main__":

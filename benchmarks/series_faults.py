@@ -1,9 +1,9 @@
 """Faults planted in hours of etth1 that a model hasn't seen, found as by `morelike detect`, beside two plain detectors.
 
-Of the test part (rows 11520 on) 1,440 hours; in each of 56 places one channel gets a spike (3 deviations of the channel), a level shift (1.5,
-over 24 hours), noise (of deviation 1, over 12 hours) or stands still for 24 hours. Area under the ROC curve and average precision over all
-values, and of each sort of fault against the sound values; the share of sound values above the threshold of 1 %. Beside it: |z| (distance from
-the channel's training mean) and |z| of the change from the hour before.
+Of the test part (rows 11520 on) 1,440 hours; in each of 56 places one channel gets a spike (3 deviations of the channel), a level shift
+(1.5, over 24 hours), noise (of deviation 1, over 12 hours) or stands still for 24 hours. Area under the ROC curve and average precision
+over all values, and of each sort of fault against the sound values; the share of sound values above the threshold of 1 %. Beside it: |z|
+(distance from the channel's training mean) and |z| of the change from the hour before.
 
 python benchmarks/series_faults.py [--model pca] [KEY=VALUE...] [--window 48] [--seed 0]
 """
@@ -83,7 +83,8 @@ def main() -> None:
     for name, scores in methods.items():
         wrong = marks > 0
         each = ", ".join(f"{sort} {area(scores[marks == 1 + number], scores[~wrong]):.3f}" for number, sort in enumerate(SORTS))
-        print(f"{name}: AUC {area(scores[wrong], scores[~wrong]):.3f} ({each}), average precision {precision(scores.ravel(), wrong.ravel()):.3f}")
+        average = precision(scores.ravel(), wrong.ravel())
+        print(f"{name}: AUC {area(scores[wrong], scores[~wrong]):.3f} ({each}), average precision {average:.3f}")
     high = found.scores > found.threshold
     clean = found_in(sound)
     print(f"above the threshold: {high[marks > 0].mean():.1%} of faulty values, {high[marks == 0].mean():.2%} of sound ones beside them, "

@@ -178,7 +178,7 @@ class FilteredWalk(Generator, Infills):
         if bool(known.all()):
             return seen
         out = torch.where(known, seen, drawn).double()
-        masks, own = known.unique(dim=0, return_inverse=True)
+        masks, own = known.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         for number, mask in enumerate(masks):
             if 0 < int(mask.sum()) < self.channels:
                 rows = (own == number).nonzero()[:, 0]

@@ -73,7 +73,8 @@ class View:
         return self.codec.to_values(own)
 
     def known(self, given: Any) -> Series:
-        """One series of a user's: a file, a `Series` or an array (L,C). Missing rows of a regular time are put in, as gaps. Raises BadInput where it is none, or several, or has other channels."""
+        """One series of a user's: a file, a `Series` or an array (L,C). Missing rows of a regular time are put in, as gaps. Raises BadInput
+        where it is none, or several, or has other channels."""
         if isinstance(given, str | Path):
             path = Path(given)
             if not path.is_file():
@@ -109,11 +110,11 @@ def _joined(parts: Sequence[Series], name: str) -> Series:
         return parts[0]
     steps = np.concatenate([own for part in parts if (own := part.steps()) is not None])
     step = usual_step(steps)
-    starts = [part.times for part in parts]
-    if step is None or any(times is None for times in starts):
+    starts = [part.times for part in parts if part.times is not None]
+    if step is None or len(starts) < len(parts):
         raise BadInput(f"{name} holds {len(parts):,} series; give one of them")
     first = starts[0][0]
-    rows = [np.asarray(times - first).astype(np.float64) / step for times in starts]  # type: ignore[operator]
+    rows = [np.asarray(times - first).astype(np.float64) / step for times in starts]
     places = np.rint(np.concatenate(rows)).astype(np.int64)
     if (np.diff(places) <= 0).any() or np.abs(np.concatenate(rows) - places).max() > 0.1 or places[-1] >= _MOST:
         raise BadInput(f"{name} holds {len(parts):,} series; give one of them, or rows at even times")

@@ -13,7 +13,7 @@ def factors_given(centred: Tensor, known: Tensor, loadings: Tensor, rest: float,
     N(M^-1 W_k' (x - mean)_k / s^2, M^-1) with M = I + W_k' W_k / s^2 (Tipping, Bishop 1999, eq. 6, for the known elements k). In float64.
     """
     loadings = loadings.double()
-    masks, own = known.unique(dim=0, return_inverse=True)
+    masks, own = known.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     out = unit.double().clone()
     eye = torch.eye(loadings.shape[1], dtype=torch.float64, device=loadings.device)
     for number, mask in enumerate(masks):

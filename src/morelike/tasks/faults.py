@@ -33,8 +33,8 @@ def residuals(how: How, x: Tensor, channels: int, *, noise: Noise) -> Floats:
     of the draws, as each of FAULTS; noise has a row for each of M draws.
 
     Parts of T // 4 steps of one channel are hidden in turn, the other channels known: between their neighbours (for spikes and
-    movement) and with all that follows of the channel in its window (for levels, which later values would give away). Raises Refused where the model
-    can't fill in.
+    movement) and with all that follows of the channel in its window (for levels, which later values would give away). Raises Refused
+    where the model can't fill in.
     """
     window = how.window.length
     length, own = x.shape[1], stride(window)
