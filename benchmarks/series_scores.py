@@ -11,7 +11,8 @@ units, a sigmoid; 5,000 iterations) that was trained on drawn windows to say the
 Reported: mean and standard deviation over repeats, each with its own split and start of the nets.
 
 Published models are trained on all windows, so there is no held-out data in this protocol, and a copier would score best: read it beside
-`morelike judge`, which holds out. `--lay-out` writes a folder on which `morelike train` does the same: the file as train.csv, valid.csv and test.csv.
+`morelike judge`, which holds out. `--lay-out` writes a folder on which `morelike train` does the same: the file as train.csv, valid.csv
+and test.csv.
 `--floor` scores real against real instead: the even windows against the odd. The fast twins are those of the judges, on the same windows.
 """
 

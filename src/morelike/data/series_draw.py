@@ -11,7 +11,7 @@ import numpy as np
 from .drawing import write_figure
 from .series_items import Series
 
-_COLOURS = ("#1f6feb", "#d29922", "#2da44e", "#cf222e", "#8250df", "#0a7ea4", "#bf3989", "#6e7781")
+_COLOURS = ("#1f6feb", "#d29922", "#2da44e", "#cf222e", "#8250df", "#1f2328", "#bf3989", "#6e7781")
 _MOST_COLUMNS, _WIDTH, _HEIGHT = 6, 2.3, 1.35
 _MOST_CHANNELS = 8
 

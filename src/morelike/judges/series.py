@@ -180,9 +180,9 @@ def _quadratic(x: Numbers) -> Numbers:
     """(N,F) principal components of levels and of changes of windows (N,T,C), their products, and 1."""
     parts = []
     for rows in (x, np.diff(x, axis=1)):
-        flat = rows.reshape(len(rows), -1)
-        flat = flat - flat.mean(0)
-        found = flat @ leading(flat.astype(np.float32), min(_QUADRATIC, flat.shape[1]))
+        flat: Numbers = rows.reshape(len(rows), -1).copy()
+        flat -= flat.mean(0)
+        found: Numbers = flat @ leading(flat.astype(np.float32), min(_QUADRATIC, flat.shape[1]))
         spread = found.std(0)
         parts.append((found / np.where(spread > 0, spread, 1.0)).clip(-6, 6))
     linear = np.concatenate(parts, 1)
@@ -194,8 +194,7 @@ def _ridge(rows: Numbers, targets: Numbers, penalty: float = _RIDGE) -> Numbers:
     """Weights of a least-squares fit with a small penalty."""
     square = rows.T @ rows
     square[np.diag_indices_from(square)] += penalty * len(rows)
-    found: Numbers = np.linalg.solve(square, rows.T @ targets)
-    return found
+    return np.asarray(np.linalg.solve(square, rows.T @ targets), np.float64)
 
 
 def predictive(x: Numbers, real: Numbers) -> float:
