@@ -4,12 +4,13 @@
 
 Windows: every person who is there for 20 positions in a row, at every step; so many are said. The five folds of splits.json; the last fifth
 of the training scenes' time validates. Of 20 draws the one nearest to what happened counts, for the mean distance (ADE) and for the last
-position (FDE) each; averages over windows, then over folds. "modes": the mixture's 20 parts, one each, without noise (variety=1, temperature=0); "draws": 20 plain
-draws. Rivals on the same windows: the last velocity, turned and scaled at random with spreads of the training scenes, and with the published 25 degrees and no other noise.
-Collisions: windows whose first draw comes nearer than 0.2 m to where somebody else really was, beside what really happened.
+position (FDE) each; averages over windows, then over folds. "modes": the mixture's 20 parts, one each, without noise (variety=1,
+temperature=0); "draws": 20 plain draws. Rivals on the same windows: the last velocity, turned and scaled at random with spreads of the
+training scenes, and with the published 25 degrees and no other noise. Collisions: windows whose first draw comes nearer than 0.2 m to where
+somebody else really was, beside what really happened.
 
-Published, best of 20, on another copy of `eth` and other windows, so not strictly comparable: SGAN 0.58/1.18 (Gupta et al. 2018), Trajectron++ with
-its leak of the future mended 0.316/0.546.
+Published, best of 20, on another copy of `eth` and other windows, so not strictly comparable: SGAN 0.58/1.18 (Gupta et al. 2018),
+Trajectron++ with its leak of the future mended 0.316/0.546.
 """
 
 from __future__ import annotations

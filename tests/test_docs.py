@@ -163,11 +163,8 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     for number, (x, y) in enumerate(values[:, 0, :2].tolist()):
         drawn = f'<svg viewBox="0 0 256 256"><path d="M9 9L{x} {y}Q9 99 99 9"/></svg>'
         (tmp_path / "my-drawings" / f"{number}.svg").write_text(drawn, encoding="utf-8")
-    _my_texts(tmp_path)
-    _my_levels(tmp_path)
-    _my_songs(tmp_path)
-    _my_airfoils(tmp_path)
-    _my_sensors(tmp_path)
+    for make in (_my_texts, _my_levels, _my_songs, _my_airfoils, _my_sensors):
+        make(tmp_path)
     train_words, train_python = training.train, verbs.train
 
     def stand_in(folder: Path) -> None:

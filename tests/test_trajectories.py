@@ -135,7 +135,7 @@ def test_windows_come_back_where_they_were() -> None:
 
 def test_neighbours_are_those_of_the_last_observed_moment() -> None:
     straight = np.stack([np.arange(30.0), np.zeros(30)], 1)
-    beside, late = straight + [0.0, 2.0], straight[:5] + [7.0, -3.0]
+    beside, late = straight + np.array([0.0, 2.0]), straight[:5] + np.array([7.0, -3.0])
     scene = Scene("s", [Track(straight, 1.0, "a"), Track(beside, 1.0, "b"), Track(late, 1.0, "c", 7), Track(straight, 1.0, "d", 20)])
     places, moves = around(scene.tracks[0].cut(0, 20), 8, 5)
     np.testing.assert_allclose(places, [[0.0, 2.0], [0.0, -3.0]], atol=1e-12)
@@ -183,7 +183,7 @@ def test_the_mixture_does_not_see_the_order_of_neighbours() -> None:
     x = noise.normal((2, 4), "x")
     first = model.log_prob(x, condition)
     torch.testing.assert_close(model.log_prob(x, turned), first)
-    assert float((model.log_prob(x, moved) - first).abs().max()) > 1e-4
+    assert float((model.log_prob(x, moved) - first).detach().abs().max()) > 1e-4
 
 
 def test_the_mixtures_density_is_that_of_its_gaussians() -> None:
@@ -216,7 +216,7 @@ def test_judges_measure_what_a_circle_is() -> None:
     np.testing.assert_allclose(speeds(item), chord / 0.5)
     np.testing.assert_allclose(accelerations(item), 2 * chord * math.sin(step / 2) / 0.25)
     assert straightness(item)[0] == pytest.approx(math.sqrt(2) / (12 * chord))
-    other = item.points + [0.0, 0.15]
+    other = item.points + np.array([0.0, 0.15])
     assert collisions([other], item.points, 0.2)
     assert not collisions([other, np.full((13, 2), np.nan)], item.points, 0.1)
 

@@ -296,7 +296,7 @@ _KINDS = [
     Kind("strokes", "morelike.data.strokes:StrokesCodec", "pen drawings: SVG files, JSON lines of strokes", "lstm",
          candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
     Kind("series", "morelike.data.series:SeriesCodec", "time series: CSV, TSV, numbers in text; several channels, gaps, uneven steps",
-         "diffusion", candidates=("diffusion", "vae"), judges="morelike.judges.series:TimeSeries"),
+         "time-diffusion", candidates=("time-diffusion", "series-ar", "time-vae"), judges="morelike.judges.series:TimeSeries"),
     Kind("curve", "morelike.data.curve:CurveCodec", "outlines: airfoils (.dat), shapes as points", "spline-flow",
          candidates=("spline-flow", "diffusion", "realnvp"), judges="morelike.judges.curve:Curves"),
     Kind("trajectory", "morelike.data.trajectory:TrajectoryCodec", "tracks of walkers or vehicles: rows of frame, id, x, y",

@@ -24,7 +24,7 @@ class AroundCodec(Codec):
         self.spec = Array(tuple(shape))
 
     @classmethod
-    def fit(cls, items: Iterable[Any]) -> Self:
+    def fit(cls, items: Iterable[Any], **settings: Any) -> Self:
         """The shape of the first item."""
         return cls(np.shape(next(iter(items))))
 

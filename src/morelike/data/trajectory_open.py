@@ -69,7 +69,7 @@ def read_scenes(files: Files, chosen: Sequence[str]) -> tuple[list[Scene], list[
 
 
 def parts(scene: Scene, bounds: Sequence[tuple[float, float]]) -> list[list[Track]]:
-    """The tracks of each part of a scene's time, shares `bounds` of it; a track that lies in two is cut there, so that no moment is in two."""
+    """The tracks of each part of a scene's time, shares `bounds` of it; a track that lies in two is cut there: no moment is in two."""
     first, last = scene.steps
     found = []
     for low, high in bounds:

@@ -17,7 +17,8 @@ from .trajectory_items import Scene, Track
 COLUMNS = ("frame", "id", "x", "y")
 _WORDS = {
     "frame": "frame", "frame_id": "frame", "frameid": "frame", "t": "frame", "time": "frame", "step": "frame",
-    "id": "id", "agent": "id", "agent_id": "id", "pedestrian": "id", "pedestrian_id": "id", "ped_id": "id", "track_id": "id", "person": "id",
+    "id": "id", "agent": "id", "agent_id": "id", "pedestrian": "id", "pedestrian_id": "id", "ped_id": "id", "track_id": "id",
+    "person": "id",
     "x": "x", "pos_x": "x", "x_m": "x", "y": "y", "pos_y": "y", "y_m": "y",
 }  # fmt: skip
 """What the columns may be called in a header, in lower case."""

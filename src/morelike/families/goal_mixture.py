@@ -71,7 +71,8 @@ class Mixture:
         seen = torch.linalg.solve_triangular(lower, factor.mT @ unit[..., None], upper=False)[..., 0]
         squares = unit.square().sum(3) - seen.square().sum(3)
         logs = self.scale.log().sum(3) + lower.diagonal(dim1=-2, dim2=-1).log().sum(3)
-        return (-0.5 * (squares + x.shape[2] * math.log(2 * math.pi)) - logs).sum(2)
+        found: Tensor = (-0.5 * (squares + x.shape[2] * math.log(2 * math.pi)) - logs).sum(2)
+        return found
 
 
 class GoalMixture(Generator, Density):

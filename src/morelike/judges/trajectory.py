@@ -59,12 +59,14 @@ def velocities(item: Track) -> Numbers:
 
 def speeds(item: Track) -> Numbers:
     """(n-1,) metres a second."""
-    return np.hypot(*velocities(item).T)
+    found: Numbers = np.hypot(*velocities(item).T)
+    return found
 
 
 def accelerations(item: Track) -> Numbers:
     """(n-2,) lengths of the change of velocity, in metres a second squared."""
-    return np.hypot(*np.diff(velocities(item), axis=0).T) / item.seconds
+    found: Numbers = np.hypot(*np.diff(velocities(item), axis=0).T) / item.seconds
+    return found
 
 
 def turns(item: Track, least: float) -> Numbers:
