@@ -57,13 +57,14 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
     constraint: Constraint = None,
     stop: Stop = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="PATH", help="of a tune or drawing, as for sample; by default extended.mid, extended.svg", show_default=False)
+        str | None,
+        typer.Option("--out", metavar="PATH", help="of a tune or drawing; by default extended.mid, extended.svg", show_default=False),
     ] = None,
     device: OnDevice = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a text, printed as it is written; without a text from nothing. Or go on with a tune by --length bars, with a level, with a drawing."""
+    """Go on from a text, printed as it is written; without a text from nothing. Or with a tune by --length bars, a level, a drawing."""
     from . import levels, sketches, tasking, tunes
     from .audience import RichAudience
 
