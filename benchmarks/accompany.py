@@ -59,9 +59,11 @@ class Song:
     """Semitones, -6..5, that move the melody to C major or A minor."""
     notes: list[np.ndarray]
     """The pitch classes that the melody has in a beat's eighths in C major or A minor, 12 for silence."""
+    dance: str
+    """Jig, reel, ...: told to models that learnt with it."""
 
 
-def song(tune: Tune) -> Song:
+def song(tune: Tune, dance: str) -> Song:
     own = on_grid(tune, STEPS)
     top, bottom = own.metre
     beat = 3 if bottom == 8 and top % 3 == 0 else max(1, 4 * STEPS // bottom)
@@ -74,7 +76,7 @@ def song(tune: Tune) -> Song:
     in_c = np.where(melody == SILENT, SILENT, (melody + by) % 12)
     beats = list(range(0, own.length, beat))
     first = [int(at % own.bar == 0) for at in beats]
-    return Song(own, beats, first, chords_of(own, beats), by, [in_c[at : at + beat] for at in beats])
+    return Song(own, beats, first, chords_of(own, beats), by, [in_c[at : at + beat] for at in beats], dance)
 
 
 def chords_of(tune: Tune, beats: Sequence[int]) -> list[Chord]:
@@ -91,8 +93,8 @@ def nottingham(folder: Path) -> dict[str, list[Song]]:
     with zipfile.ZipFile(folder / "nottingham" / "nottingham_midi.zip") as archive:
         names = {Path(name).name: name for name in archive.namelist()}
         for row in rows:
-            file, part, _ = row.split(",")
-            found[part].append(song(read_midi(archive.read(names[file]), file)[0]))
+            file, part, dance = row.split(",")
+            found[part].append(song(read_midi(archive.read(names[file]), file)[0], dance))
     return found
 
 
@@ -158,7 +160,9 @@ def trained(folder: Path, draws: int, seed: int, dials: dict[str, Any]) -> Accom
     package = morelike.load(folder).package
 
     def accompany(one: Song) -> list[Chord]:
-        drawn = [chords_of(on_grid(tune, STEPS), one.beats) for tune in fill(package, one.tune, Part(keep=(1,)), draws, seed=seed, **dials)]
+        where = {"tune_type": one.dance} if "tune_type" in package.conditions else {}
+        tunes = fill(package, one.tune, Part(keep=(1,)), draws, where, seed, **dials)
+        drawn = [chords_of(on_grid(tune, STEPS), one.beats) for tune in tunes]
         return [Counter(chords).most_common(1)[0][0] for chords in zip(*drawn, strict=True)]
 
     return accompany

@@ -15,7 +15,17 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
 from morelike.maths.harmony import (
-    FIFTH, KEYS, OCTAVE, crossings, in_key, key_fits, key_of, outside, parallels, pitch_classes, ranges,
+    FIFTH,
+    KEYS,
+    OCTAVE,
+    crossings,
+    in_key,
+    key_fits,
+    key_of,
+    outside,
+    parallels,
+    pitch_classes,
+    ranges,
 )  # fmt: skip
 
 C, D, E, F, G, A, B = 60, 62, 64, 65, 67, 69, 71

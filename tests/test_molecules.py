@@ -310,3 +310,11 @@ def test_a_form_without_rules_says_so(tmp_path: Path) -> None:
     assert isinstance(plain, morelike.Model)
     with pytest.raises(Refused, match="has no rules for it in the form"):
         complete(plain.package, "CC___", 2, Wish(), beginning=False)
+
+
+def test_a_property_with_a_word_among_its_numbers_is_said(tmp_path: Path) -> None:
+    rows = [f"{'C' * (1 + number % 12)}O,{number / 10}" for number in range(30)] + ["CCN,unknown", "CCCN,inf"]
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,solubility", *rows]) + "\n")
+    source = open_source(str(tmp_path / "mine.csv"))
+    assert "solubility" not in source.columns
+    assert any("'solubility' has 2 cells that are no number, such as 'unknown'" in note for note in source.notes)

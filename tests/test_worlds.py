@@ -180,7 +180,7 @@ def test_a_place_is_told_what_stands_around_it(name: str) -> None:
     net: Any = model.nets["causal"]
     x = Noise(0, 4).integers(3, (12,))
     told = net.around(x[:, :-1], 0, 12)
-    above, left, below = net.around.tables[1], net.around.tables[0], net.around.tables[2]
+    above, left, below = net.around.above, net.around.left, net.around.below
     torch.testing.assert_close(told[:, 5], left(x[:, 1]) + above(x[:, 0]) + below(x[:, 2]))
     torch.testing.assert_close(told[:, 4], left(x[:, 0]) + below(x[:, 1]))
     torch.testing.assert_close(told[:, 11], left(x[:, 7]) + above(x[:, 6]))

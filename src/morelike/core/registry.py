@@ -292,7 +292,7 @@ _KINDS = [
     Kind("level", "morelike.data.level:LevelCodec", "game levels: grids of tiles with a legend, Sokoban, rooms", "lstm",
          candidates=("lstm", "transformer", "masked"), judges="morelike.judges.level:Level"),
     Kind("music", "morelike.data.music:MusicCodec", "tunes: MIDI files, and JSON lists of pitches", "masked",
-         candidates=("masked",), judges="morelike.judges.music:Music"),
+         candidates=("rnn-nade", "masked"), judges="morelike.judges.music:Music"),
     Kind("strokes", "morelike.data.strokes:StrokesCodec", "pen drawings: SVG files, JSON lines of strokes", "lstm",
          candidates=("lstm", "transformer"), judges="morelike.judges.strokes:Strokes"),
     Kind("series", "morelike.data.series:SeriesCodec", "time series: CSV, TSV, numbers in text; several channels, gaps, uneven steps",

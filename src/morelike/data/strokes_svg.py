@@ -69,7 +69,7 @@ class _Reader:
     def __init__(self) -> None:
         self.found, self.svg, self.points = Traced(), False, 0
         self.above: list[tuple[Points, bool, tuple[float, float] | None]] = [(np.eye(2, 3), True, None)]
-        """The transform of each open element, whether its content is drawn, and the width and height whose parts are lengths in per cent."""
+        """The transform of each open element, whether its content is drawn, and the width and height that per cent are of."""
 
     def begin(self, tag: str, given: dict[str, str]) -> None:
         name = tag.rpartition(":")[2].lower()

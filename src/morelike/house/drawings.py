@@ -19,7 +19,7 @@ from ..maths.decoding import Dials, decode
 from ..maths.moves import ids_of, lift_id
 from .able import generator
 from .package import Package
-from .sampling import checked, conditions_for, rules_of, ruled
+from .sampling import checked, conditions_for, ruled, rules_of
 
 MOST = 100
 _LEAST = 4

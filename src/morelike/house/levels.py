@@ -159,7 +159,9 @@ def restore(
     gap = _gap(grid, box)
     window = _window(codec, grid.shape, box)
     hard = codec.layout.game == "sokoban"
-    kept, faults, drawn = [], [], 0
+    kept: list[str] = []
+    faults: list[str] = []
+    drawn = 0
     for turn in range(ROUNDS if hard else 1):
         noise = Noise(seed, TRIES * n, path=("restore", *([str(turn)] if turn else [])))
         for part in _ways(package, grid[window], gap[window], noise, where, dials):

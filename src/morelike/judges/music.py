@@ -65,7 +65,7 @@ class Music(Domain):
         sounding = self._sounding(tune)
         fifths, moves = parallels(sounding, FIFTH)
         faults = int(fifths) + int(parallels(sounding, OCTAVE)[0])
-        return 100 * faults / moves if moves else float("nan")
+        return 100 * faults / int(moves) if moves else float("nan")
 
     def rules_kept(self, tune: Tune) -> float:
         """The share of steps at which no voice is out of its range or above the one over it."""

@@ -22,10 +22,10 @@ class Around(nn.Module):
         super().__init__()
         self.period = spec.period
         self.vocab = spec.vocab
-        self.tables = nn.ModuleList(nn.Embedding(spec.vocab, width) for _ in range(3))
-        for table in self.tables:
-            nn.init.normal_(table.weight, std=0.02)  # type: ignore[arg-type]
-            as_table(table.weight)  # type: ignore[arg-type]
+        self.left, self.above, self.below = (nn.Embedding(spec.vocab, width) for _ in range(3))
+        for table in (self.left, self.above, self.below):
+            nn.init.normal_(table.weight, std=0.02)
+            as_table(table.weight)
 
     @classmethod
     def of(cls, spec: Tokens, width: int, wanted: bool) -> Around | None:
@@ -38,8 +38,8 @@ class Around(nn.Module):
         places = torch.arange(first, first + count, device=recent.device)
         begin = first + count - 1 - recent.shape[1]
         row = places % self.period
-        told = torch.zeros(len(recent), count, self.tables[0].weight.shape[1], device=recent.device)
-        for table, shift in zip(self.tables, (0, -1, 1), strict=True):
+        told = torch.zeros(len(recent), count, self.left.embedding_dim, device=recent.device)
+        for table, shift in ((self.left, 0), (self.above, -1), (self.below, 1)):
             at = places - self.period + shift
             there = (at >= 0) & (row + shift >= 0) & (row + shift < self.period)
             if not bool(there.any()):
