@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from . import picture_tasks, steering, tasks, what_if  # noqa: F401  # they add their verbs
+from . import picture_tasks, routes, steering, tasks, what_if  # noqa: F401  # they add their verbs
 from .verbs import app
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from .trajectory_items import Track
 _CELL, _MARGIN, _FINER = 96, 8, 3
 _FIRST, _LAST = (120, 170, 230), (18, 24, 38)
 _RULE = (228, 231, 236)
+_WIDE, _EDGE, _WALL = 720, 24, (196, 202, 212)
+_WAYS = ((37, 99, 190), (217, 119, 6), (5, 130, 110), (170, 60, 150), (110, 90, 200), (190, 60, 60))
 
 
 def contact_sheet(items: Sequence[Track], path: Path, columns: int | None = None) -> None:
@@ -33,6 +36,35 @@ def contact_sheet(items: Sequence[Track], path: Path, columns: int | None = None
     for row in range(rows + 1):
         pen.line([(0, row * _CELL), (columns * _CELL, row * _CELL)], _RULE)
     write_png(np.asarray(page), path)
+
+
+def draw_map(tracks: Sequence[Track], obstacles: Sequence[np.ndarray], shortest: np.ndarray, path: Path) -> None:
+    """Writes one PNG: ways past obstacles, polygons (V,2) in metres, and the shortest one (K,2), dashed."""
+    every = np.concatenate([*(track.points for track in tracks), *obstacles, shortest])
+    low, high = every.min(0), every.max(0)
+    scale = _FINER * (_WIDE - 2 * _EDGE) / max(float((high - low).max()), 1e-9)
+    size = (high - low) * scale + 2 * _EDGE * _FINER
+    page = Image.new("RGB", (int(size[0]), int(size[1])), "white")
+    pen = ImageDraw.Draw(page)
+
+    def placed(points: np.ndarray) -> list[tuple[float, float]]:
+        return [(float(x), float(size[1] - y)) for x, y in (points - low) * scale + _EDGE * _FINER]
+
+    for polygon in obstacles:
+        pen.polygon(placed(polygon), _WALL)
+    for one, other in pairwise(placed(shortest)):
+        parts = max(1, int(np.hypot(other[0] - one[0], other[1] - one[1]) / (8 * _FINER)))
+        ends = [tuple(np.array(one) + (np.array(other) - one) * part / parts) for part in range(parts + 1)]
+        for begin, end in list(pairwise(ends))[::2]:
+            pen.line([begin, end], _LAST, _FINER)
+    for number, track in enumerate(tracks):
+        corners, colour = placed(track.points), _WAYS[number % len(_WAYS)]
+        pen.line(corners, colour, 2 * _FINER, joint="curve")
+        for x, y in corners:
+            pen.ellipse([x - 7, y - 7, x + 7, y + 7], colour)
+    for x, y in (placed(shortest)[0], placed(shortest)[-1]):
+        pen.ellipse([x - 16, y - 16, x + 16, y + 16], outline=_LAST, width=6)
+    write_png(np.asarray(page.resize((page.width // _FINER, page.height // _FINER), Image.Resampling.LANCZOS)), path)
 
 
 def _cell(item: Track, span: float) -> Image.Image:
