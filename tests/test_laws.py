@@ -7,6 +7,7 @@ import pytest
 
 from morelike.core import registry
 from morelike.data.strokes_items import drawing
+from morelike.data.trajectory_items import Track
 from morelike.data.tune import Note, Tune
 from morelike.testing import check_codec, check_generator
 
@@ -21,6 +22,8 @@ ITEMS = {
     "level": ["----\n----\n-o--\nXXXX", "----\n---o\n----\nXX-X", "----\n----\n----\nXXXX"],
     "music": [Tune(tuple(Note(60 + step, 4 * step, 4) for step in range(length)), 4 * length) for length in (4, 3, 4)],
     "strokes": [drawing([[(0.1, 0.2), (0.8, 0.9)], [(0.5, 0.5)]]), drawing([[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]])],
+    "trajectory": [Track(np.arange(60.0).reshape(30, 2) ** 0.9 * step, 0.4, str(step)) for step in (1, 2, 3)],
+    "around": np.random.default_rng(0).normal(0.0, 1.0, (5, 2, 7)),
     "caption": ["A red cat, asleep", "", "a red (old) house", "猫が寝る", "the cat's hat"],
 }
 

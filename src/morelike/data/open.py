@@ -14,7 +14,20 @@ import torch
 
 from ..core import registry
 from ..core.errors import BadInput, UnknownName
-from . import arrays, builtin, cifar, folder, idx, level_open, molecule_open, music_open, strokes_open, table_open, text_open, trajectory_open
+from . import (
+    arrays,
+    builtin,
+    cifar,
+    folder,
+    idx,
+    level_open,
+    molecule_open,
+    music_open,
+    strokes_open,
+    table_open,
+    text_open,
+    trajectory_open,
+)
 from .columns import column, split_word
 from .derived import NAMES, derived
 from .files import Files, FolderFiles, ZipFiles, hidden
