@@ -129,7 +129,7 @@ def test_windows_come_back_where_they_were() -> None:
         np.testing.assert_allclose(codec.placed(window, own[None])[0], window.points[8:], atol=1e-4)
     # seen from a turned and shifted plane they are the same
     turn = np.array([[0.6, 0.8], [-0.8, 0.6]])
-    moved = [Track(window.points @ turn.T + [3.0, -7.0], 0.4) for window in windows]
+    moved = [Track(window.points @ turn.T + np.array([3.0, -7.0]), 0.4) for window in windows]
     np.testing.assert_allclose(codec.encode(moved), x, atol=1e-4)
 
 
@@ -216,7 +216,7 @@ def test_judges_measure_what_a_circle_is() -> None:
     np.testing.assert_allclose(speeds(item), chord / 0.5)
     np.testing.assert_allclose(accelerations(item), 2 * chord * math.sin(step / 2) / 0.25)
     assert straightness(item)[0] == pytest.approx(math.sqrt(2) / (12 * chord))
-    other = item.points + [0.0, 0.15]
+    other = item.points + np.array([0.0, 0.15])
     assert collisions([other], item.points, 0.2)
     assert not collisions([other, np.full((13, 2), np.nan)], item.points, 0.1)
 
