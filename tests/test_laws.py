@@ -9,6 +9,7 @@ from morelike.core import registry
 from morelike.data.curve_items import outline
 from morelike.data.series_items import series
 from morelike.data.strokes_items import drawing
+from morelike.data.trajectory_items import Track
 from morelike.data.tune import Note, Tune
 from morelike.testing import check_codec, check_generator
 
@@ -25,6 +26,8 @@ ITEMS = {
     "strokes": [drawing([[(0.1, 0.2), (0.8, 0.9)], [(0.5, 0.5)]]), drawing([[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]])],
     "curve": [outline(np.array([(np.cos(t), high * np.sin(t)) for t in np.arange(40) / 40 * 2 * np.pi])) for high in (0.4, 0.7, 1.2)],
     "series": [series(np.random.default_rng(seed).normal(5.0, 2.0, (30, 3)).cumsum(0).round(2)) for seed in range(4)],
+    "trajectory": [Track(np.arange(60.0).reshape(30, 2) ** 0.9 * step, 0.4, str(step)) for step in (1, 2, 3)],
+    "around": np.random.default_rng(0).normal(0.0, 1.0, (5, 2, 7)),
     "caption": ["A red cat, asleep", "", "a red (old) house", "猫が寝る", "the cat's hat"],
 }
 

@@ -48,8 +48,8 @@ class ConstantVelocity(Generator):
         self.has_past = isinstance(told, Array) and len(told.shape) == 2 and told.shape[0] == 2
         # count, sums of moves (2), count of turns, sums of squared turns and of squared logarithms
         self.register_buffer("sums", torch.zeros(6, dtype=torch.float64))
-        self.register_buffer("mean", torch.zeros(2))
-        self.register_buffer("spread", torch.zeros(2))
+        self.register_buffer("mean", torch.tensor([1.0, 0.0]))
+        self.register_buffer("spread", torch.tensor([math.radians(25), 0.0]))
         self.sums: Tensor
         self.mean: Tensor
         self.spread: Tensor

@@ -67,12 +67,10 @@ class Mixture:
         unit = (x[:, None] - self.mean) / self.scale
         factor = self.factor / self.scale[..., None]
         inner = factor.mT @ factor + torch.eye(factor.shape[-1], device=x.device)
-        lower = torch.linalg.cholesky(inner)
-        seen = torch.linalg.solve_triangular(lower, factor.mT @ unit[..., None], upper=False)[..., 0]
-        squares = unit.square().sum(3) - seen.square().sum(3)
-        logs = self.scale.log().sum(3) + lower.diagonal(dim1=-2, dim2=-1).log().sum(3)
-        found: Tensor = (-0.5 * (squares + x.shape[2] * math.log(2 * math.pi)) - logs).sum(2)
-        return found
+        seen, logs = _solved(inner, (factor.mT @ unit[..., None])[..., 0])
+        squares = unit.square().sum(3) - seen
+        logs = logs + self.scale.log().sum(3)
+        return (-0.5 * (squares + x.shape[2] * math.log(2 * math.pi)) - logs).sum(2)
 
 
 class GoalMixture(Generator, Density):
@@ -104,11 +102,11 @@ class GoalMixture(Generator, Density):
         self.pair = _mlp(5 + width, width, width) if self.near else None
         self.trunk = _mlp(width * (2 if self.near else 1), width, width)
         self.goals = _mlp(width, width, modes * 3)
-        self.path = _mlp(width + 2 + modes, width, 2 * self.steps * 2 + 2 * _SHAPES)
+        self.toward = nn.Linear(2, width, bias=False)
+        self.mode = nn.Parameter(torch.randn(modes, width) / math.sqrt(width))
+        self.path = _mlp(width, width, 2 * self.steps * 2 + 2 * _SHAPES)
         grid = torch.linspace(-1, 1, self.steps) if self.steps > 1 else torch.zeros(1)
         self.shapes = nn.Parameter(torch.stack([grid**power for power in range(_SHAPES)]))
-        self.register_buffer("which", torch.eye(modes), persistent=False)
-        self.which: Tensor
         last = self.goals[-1]
         assert isinstance(last, nn.Linear)
         with torch.no_grad():
@@ -156,8 +154,7 @@ class GoalMixture(Generator, Density):
         h, last = self._context(condition, given, size)
         modes, steps = self.settings.modes, self.steps
         goal, weight = self.goals(h).view(size, modes, 3).split((2, 1), 2)
-        which = self.which.expand(size, -1, -1)
-        found = self.path(torch.cat((h[:, None].expand(-1, modes, -1), goal, which), 2))
+        found = self.path(h[:, None] + self.toward(goal) + self.mode)
         path, scale, shared = found.split((2 * steps, 2 * steps, 2 * _SHAPES), 2)
         path = path.view(size, modes, 2, steps)
         # the steps of a path make up its goal
@@ -227,6 +224,25 @@ def stratified(noise: Noise, parts: int) -> Tensor:
     keys = noise.shifted(group - noise.index).uniform((parts,), "strata")
     place = keys.argsort(1).gather(1, (noise.index - group * parts)[:, None])[:, 0]
     return (place + noise.uniform((), "within").to(keys)) / parts
+
+
+def _solved(matrix: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """(b' A^-1 b, log det A / 2), (*) each, of positive definite A (*,R,R) and b (*,R), by Cholesky's steps over all at once: a call of
+    LAPACK for each of many small matrices takes most of a training step."""
+    size = matrix.shape[-1]
+    lower: list[list[Tensor]] = []
+    solved: list[Tensor] = []
+    for row in range(size):
+        own: list[Tensor] = []
+        for column in range(row):
+            rest = sum((own[k] * lower[column][k] for k in range(column)), torch.zeros_like(right[..., 0]))
+            own.append((matrix[..., row, column] - rest) / lower[column][column])
+        diagonal = (matrix[..., row, row] - sum((one.square() for one in own), torch.zeros_like(right[..., 0]))).sqrt()
+        below = sum((one * before for one, before in zip(own, solved, strict=True)), torch.zeros_like(right[..., 0]))
+        solved.append((right[..., row] - below) / diagonal)
+        lower.append([*own, diagonal])
+    squares = torch.stack(solved, -1).square().sum(-1)
+    return squares, torch.stack([lower[row][row] for row in range(size)], -1).log().sum(-1)
 
 
 def _own(conditions: Conditions, name: str, size: int) -> bool:
