@@ -135,7 +135,7 @@ def test_windows_come_back_where_they_were() -> None:
 
 def test_neighbours_are_those_of_the_last_observed_moment() -> None:
     straight = np.stack([np.arange(30.0), np.zeros(30)], 1)
-    beside, late = straight + [0.0, 2.0], straight[:5] + [7.0, -3.0]
+    beside, late = straight + np.array([0.0, 2.0]), straight[:5] + np.array([7.0, -3.0])
     scene = Scene("s", [Track(straight, 1.0, "a"), Track(beside, 1.0, "b"), Track(late, 1.0, "c", 7), Track(straight, 1.0, "d", 20)])
     places, moves = around(scene.tracks[0].cut(0, 20), 8, 5)
     np.testing.assert_allclose(places, [[0.0, 2.0], [0.0, -3.0]], atol=1e-12)

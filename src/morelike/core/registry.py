@@ -236,7 +236,7 @@ _FAMILIES = [
     Line("series-ar", "morelike.families.series_ar:SeriesAR", "series value by value: exact likelihood, exact forecasts",
          "Graves 2013, arXiv:1308.0850; Uria, Murray, Larochelle 2013, arXiv:1306.0186", train={"batch": 64}),
     Line("time-diffusion", "morelike.families.diffusion:Diffusion", "diffusion with the settings that suit windows of series",
-         "Karras et al. 2022, arXiv:2206.00364; Yuan, Qiao 2024, arXiv:2403.01742", settings={"path": "edm"}, train={"batch": 128}),
+         "Karras et al. 2022, arXiv:2206.00364", settings={"path": "edm"}, train={"batch": 128}),
     Line("timegan", "morelike.families.timegan:TimeGAN", "a game in the steps of an autoencoder, with a net that says what follows",
          "Yoon, Jarrett, van der Schaar 2019, Time-series generative adversarial networks", train={"batch": 128}),
     Line("time-vae", "morelike.families.time_vae:TimeVAE", "a latent for every window; its decoder is a sum of trend, season and rest",

@@ -51,7 +51,7 @@ from .varying import picture_condition
 
 __all__ = ["Judged", "Validation", "by_class", "fit_by_passes", "judge", "page_conditions", "raw_features", "report", "smallest"]
 
-BASELINES, COPIERS = ("independent", "gaussian"), ("copy-noise", "smote")
+BASELINES, COPIERS = ("independent", "gaussian", "seasonal-naive"), ("copy-noise", "smote", "block-bootstrap")
 TOKEN_BASELINES = ("independent", "markov", "ngram", "hmm")
 """For sequences of ids; those that the registry has and that take the data."""
 _REFERENCE = 60_000

@@ -209,7 +209,8 @@ class _Walk:
         off = self.where.goal - path[-1]
         if float(np.hypot(*off)) > _STRAIGHT * max(length(np.vstack([self.points[-1:], path])), 1e-9):
             return np.full_like(path, np.nan)
-        return path + np.linspace(1 / len(path), 1, len(path))[:, None] * off
+        bent: Points = path + np.linspace(1 / len(path), 1, len(path))[:, None] * off
+        return bent
 
     def _follow(self, way: Points, most: float) -> None:
         """Goes along a way at usual speed, over its corners, for `most` metres or to its end."""

@@ -44,7 +44,8 @@ def widened(corners: Points, by: float) -> Points:
     normal = np.stack([edges[:, 1], -edges[:, 0]], 1) / np.hypot(*edges.T)[:, None]
     before = np.roll(normal, 1, 0)
     # where the two moved sides of a corner meet
-    return corners + by * (before + normal) / (1 + (before * normal).sum(1, keepdims=True))
+    found: Points = corners + by * (before + normal) / (1 + (before * normal).sum(1, keepdims=True))
+    return found
 
 
 def blocked(begin: Points, end: Points, polygon: Points) -> NDArray[np.bool_]:
