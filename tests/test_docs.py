@@ -42,7 +42,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md",
          "docs/designs.md", "docs/diffusion.md", "docs/drawings.md", "docs/families.md", "docs/forecasting.md",
          "docs/from-tutorial.md", "docs/gan-troubles.md", "docs/judging.md", "docs/levels.md", "docs/log.md", "docs/molecules.md",
          "docs/music.md", "docs/pictures-as-conditions.md", "docs/restore.md", "docs/reward.md", "docs/series.md", "docs/tables.md",
-         "docs/text.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
+         "docs/text.md", "docs/trajectories.md", "docs/translation.md", "docs/your-own-data.md")  # fmt: skip
 MOST_STEPS = 50
 """Trainings of more steps, or of minutes, are not run."""
 
@@ -141,6 +141,21 @@ def _my_airfoils(folder: Path) -> None:
         (folder / "my-airfoils" / f"wing-{number}.dat").write_text(f"wing {number}\n{rows}", encoding="utf-8")
 
 
+def _my_tracks(folder: Path) -> None:
+    """Walkers who turn a little, and a map."""
+    (folder / "my-tracks").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("square", "street"):
+        rows = []
+        for agent in range(20):
+            moves = np.cumsum(0.1 * rng.normal(size=60)) + rng.uniform(0, 6)
+            places = rng.uniform(0, 20, 2) + np.cumsum(0.48 * np.stack([np.cos(moves), np.sin(moves)], 1), 0)
+            rows += [f"{agent * 12 + step}\t{agent}\t{x:.3f}\t{y:.3f}" for step, (x, y) in enumerate(places)]
+        (folder / "my-tracks" / f"{name}.txt").write_text("\n".join(rows), encoding="utf-8")
+    told = {"start": [0, 0], "goal": [12, 2], "obstacles": [{"circle": [5, 1, 1.5]}, {"polygon": [[8, -2], [9, -2], [9, 2], [8, 2]]}]}
+    (folder / "my-map.json").write_text(json.dumps(told), encoding="utf-8")
+
+
 @pytest.fixture
 def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A reader's folder: some pictures of two classes, and small models in place of those that take minutes."""
@@ -163,7 +178,7 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     for number, (x, y) in enumerate(values[:, 0, :2].tolist()):
         drawn = f'<svg viewBox="0 0 256 256"><path d="M9 9L{x} {y}Q9 99 99 9"/></svg>'
         (tmp_path / "my-drawings" / f"{number}.svg").write_text(drawn, encoding="utf-8")
-    for make in (_my_texts, _my_levels, _my_songs, _my_airfoils, _my_sensors):
+    for make in (_my_texts, _my_levels, _my_songs, _my_airfoils, _my_sensors, _my_tracks):
         make(tmp_path)
     train_words, train_python = training.train, verbs.train
 
@@ -176,14 +191,14 @@ def reader(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         told = recipe.data in ("my-pairs", "my-drawings") or recipe.condition == ["pool2"]
         own = Path(recipe.data).suffix in (".txt", ".tsv", ".jsonl", ".csv") or recipe.model == "cyclegan" or told
         own = own or recipe.data == "my-levels"
-        own = own or recipe.data in ("my-songs", "my-airfoils")
+        own = own or recipe.data in ("my-songs", "my-airfoils", "my-tracks")
         if own and not counted and recipe.model != "bayesnet":
             size = {} if recipe.start else {"size": "xs"}
             default = "diffusion" if told else "table-ar" if recipe.data.endswith(".csv") else "transformer"
             default = "lstm" if "molecules" in recipe.data else default
             default = "ngram" if recipe.data == "my-levels" else default
             default = "spline-flow" if recipe.data == "my-airfoils" else default
-            default = "gaussian" if recipe.data == "my-sensors.csv" else default
+            default = {"my-sensors.csv": "gaussian", "my-tracks": "goal-mixture"}.get(recipe.data, default)
             recipe = recipe.model_copy(update={"model": recipe.model or (None if recipe.start else default), **size})
             recipe.train = recipe.train.model_copy(update={"minutes": None, "steps": 2, "batch": 8})
             train_words(recipe, replace(wish, judge=False), audience)
