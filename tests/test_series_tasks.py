@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import morelike
 from conftest import Runner
 from morelike.core.contract import Batch, Learner
 from morelike.core.errors import BadInput
@@ -411,3 +412,18 @@ def test_what_can_t_be_done_is_said_in_one_sentence(
 def test_an_array_of_other_channels_is_refused(model: Path) -> None:
     with pytest.raises(BadInput, match="channels x, y, and the model knows a, b"):
         load(model).forecast(series(np.zeros((20, 2)), ("x", "y")), 2)
+
+
+def test_prices_of_working_days_go_on(tmp_path: Path) -> None:
+    """Time goes by unevenly there: x has a channel that no column has."""
+    rng, days = np.random.default_rng(0), np.arange("2019-01-01", "2020-03-01", dtype="datetime64[D]")
+    days = days[np.is_busday(days)]
+    rows = [f"{day},{price:.2f}" for day, price in zip(days, 50 * np.exp(np.cumsum(0.01 * rng.normal(size=len(days)))), strict=True)]
+    (tmp_path / "prices.csv").write_text("date,a\n" + "\n".join(rows))
+    learnt = morelike.train(
+        tmp_path / "prices.csv", "filtered-walk", kind="series", judge=False, out=tmp_path / "run", **{"codec.window": 8}  # type: ignore[arg-type]
+    )
+    found = learnt.forecast(tmp_path / "prices.csv", 3, 20)
+    ahead = found.item.times[-3:].astype("datetime64[D]")
+    assert np.is_busday(ahead).all()
+    assert np.isfinite(found.paths).all()

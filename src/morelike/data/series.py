@@ -118,13 +118,17 @@ class SeriesCodec(World):
 
     def _windows(self, item: Series, places: np.ndarray) -> np.ndarray:
         """(N,D,T) windows that begin at some rows."""
-        level, change, gaps = self.scale.signals(item)
-        uneven = [self.pace.signal(item)[None]] if self.pace is not None and self._uneven else []
+        level, change, _ = self.scale.signals(item)
         cut = places[:, None] + np.arange(self.window)
-        x = np.concatenate([level, gaps, *uneven])[:, cut].transpose(1, 0, 2)
+        x = np.concatenate([level, self.beyond(item)])[:, cut].transpose(1, 0, 2)
         if self.scale.changes:
             x[:, : len(level), 1:] = change[:, cut[:, 1:]].transpose(1, 0, 2)
         return np.ascontiguousarray(x, np.float32)
+
+    def beyond(self, item: Series) -> np.ndarray:
+        """(D - C, L) the channels of x that are no values: gaps, and the time between rows."""
+        uneven = [self.pace.signal(item)[None]] if self.pace is not None and self._uneven else []
+        return np.concatenate([self.scale.signals(item)[2], *uneven])
 
     def encode(self, items: Sequence[Series]) -> np.ndarray:
         """(N,D,T) of the first T rows of each. Raises BadInput where one is shorter."""

@@ -25,6 +25,8 @@ from .series_view import View
 Floats = NDArray[np.float64]
 RATE = 0.01
 _SHOWN = 10
+_ENOUGH = 8
+"""Windows of sound data below which thresholds mean little (one window of 288 rows: 16 % of sound values were alarms instead of 1 %)."""
 _MOST_SOUND = 4096
 """Steps of sound data that residuals are held against."""
 
@@ -87,6 +89,12 @@ def detect(
     scores, kinds = usual.scores(_residuals(view, item, audience, "looking for faults", seed, draws))
     missing = np.isnan(item.values)
     out = Faults(item, np.where(missing, np.nan, scores.T), kinds.T, rate)
+    windows = sum(len(one) for one in sound) / view.codec.window
+    if windows < _ENOUGH:
+        out.notes.append(
+            f"what is usual is read from {windows:.0f} windows of sound data: alarms will be many more than --rate says; train with a "
+            "shorter codec.window, or give more data"
+        )
     if missing.any():
         out.notes.append(f"{int(missing.sum()):,} missing values are drawn, and not scored")
     return out

@@ -58,7 +58,7 @@ class View:
         """((D,L) levels in x's units, 0 where nothing is known; (D,L) bool: known). That nothing will be missing counts as known, and so do
         times."""
         level = self.codec.scale.scaled(item.values)
-        rest = self.codec.scale.signals(item)[2]
+        rest = self.codec.beyond(item)
         rest[: len(self.codec.scale.gaps)] = -1.0
         whole = np.concatenate([level, rest])
         known = np.isfinite(whole)
