@@ -151,6 +151,7 @@ def test_every_registry_line_loads_and_says_what_it_is() -> None:
 
 _ZERO = {
     "latent", "halvings", "code", "categories", "continuous", "full", "steps", "above", "orders", "top_k", "features", "history", "grid",
+    "period",
 }  # fmt: skip
 """Counts of which 0 means something: a default of the family's own, or none."""
 

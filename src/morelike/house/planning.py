@@ -32,8 +32,8 @@ _CANDIDATES, _KEPT = 48, 6
 """Draws of a window, and among how many of those that lead best past the obstacles one is taken."""
 _WINDOWS = 4
 """A plan may take so many times as many windows as the way is long, and three more."""
-_STRAIGHT = 0.35
-"""The last window is bent by at most this share of its length."""
+_STRAIGHT, _NEAR = 0.35, 1.5
+"""The last window is bent by at most this share of its length; it is looked for from so many windows' length away."""
 _CLEARANCE = 0.3
 
 
@@ -165,12 +165,11 @@ class _Walk:
         for number in range(most):
             way = self._way(self.points[-1])
             ahead = self._drawn(number, way)
-            last = length(way) <= codec.reach
-            ahead = np.array([self._bent(path) for path in ahead]) if last else ahead
-            free = [path for path in ahead if not crosses(np.vstack([self.points[-1:], path]), self.walls)]
-            if last and (free := [path for path in free if not np.isnan(path).any()]):
-                self.points = np.vstack([self.points, free[0]])
+            if length(way) <= _NEAR * codec.reach and (ending := self._ending(ahead)) is not None:
+                self.points = np.vstack([self.points, ending])
                 break
+            last = length(way) <= codec.reach
+            free = [path for path in ahead if not crosses(np.vstack([self.points[-1:], path]), self.walls)]
             if last or not free:
                 missed += 1
                 self._follow(way, math.inf if last else codec.reach)
@@ -204,13 +203,20 @@ class _Walk:
         names = [name for name in self.family.conditions if self.codec.told(name) is not None]
         return {name: torch.from_numpy(self.codec.beside_windows(name, [window])).to(self.family.device) for name in names}
 
-    def _bent(self, path: Points) -> Points:
-        """A window (P,2) led to the goal, more the later; NaN where that bends it too much."""
-        off = self.where.goal - path[-1]
-        if float(np.hypot(*off)) > _STRAIGHT * max(length(np.vstack([self.points[-1:], path])), 1e-9):
-            return np.full_like(path, np.nan)
-        bent: Points = path + np.linspace(1 / len(path), 1, len(path))[:, None] * off
-        return bent
+    def _ending(self, ahead: Points) -> Points | None:
+        """(k,2) the first steps of one of the windows (K,P,2), led to the goal, more the later: that which needs the least of it for its
+        length. None where all need too much, or touch something."""
+        found: list[tuple[float, Points]] = []
+        for path in ahead:
+            gone = np.hypot(*np.diff(np.vstack([self.points[-1:], path]), axis=0).T).cumsum()
+            share = np.hypot(*(self.where.goal - path).T) / np.maximum(gone, 1e-9)
+            last = int(share.argmin())
+            if share[last] <= _STRAIGHT:
+                steps = path[: last + 1]
+                bent = steps + np.linspace(1 / len(steps), 1, len(steps))[:, None] * (self.where.goal - steps[-1])
+                if not crosses(np.vstack([self.points[-1:], bent]), self.walls):
+                    found.append((float(share[last]), bent))
+        return min(found, key=lambda one: one[0])[1] if found else None
 
     def _follow(self, way: Points, most: float) -> None:
         """Goes along a way at usual speed, over its corners, for `most` metres or to its end."""
