@@ -127,6 +127,14 @@ class Infills(ABC):
         """(B,*) x with everything that is not `known` (B,*) bool drawn anew; what is known comes back unchanged."""
 
 
+def check_known(x: Tensor, known: Tensor, shape: tuple[int, ...]) -> None:
+    """Raises BadInput where `infill` gets x or known of another shape than (B,*), or known reals that are none."""
+    if x.shape != shape or known.shape != shape:
+        raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
+    if x.is_floating_point() and bool((known & ~x.isfinite()).any()):
+        raise BadInput("what is known must be finite numbers")
+
+
 class Obeys(Infills):
     """Fills in what is missing under a rule of what may stand beside what."""
 

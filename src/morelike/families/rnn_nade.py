@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Obeys
+from ..core.abilities import Condition, Density, Obeys, check_known
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Conditions, Spec, Tokens, elements, live
 from ..maths.decoding import Dials, pick, weigh
+from ..maths.particles import resampled
 
 Rule = Callable[[Tensor, Tensor], Tensor]
 """(rows above (B,t,R), ids before it in its row (B,r)) -> (B,V) bool: what may stand at the place r of row t. Where the Spec has a stop,
@@ -150,8 +151,7 @@ class RNNNADE(Generator, Density, Obeys):
         beside: Beside | None,
     ) -> Tensor:  # fmt: skip
         shape, count = (noise.size, *self.spec.shape), dials.get("particles", self.settings.particles)
-        if x.shape != shape or known.shape != shape:
-            raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
+        check_known(x, known, shape)
         if bool((known & ((x < 0) | (x >= self.spec.vocab))).any()):
             raise BadInput(f"what is known must be ids of 0..{self.spec.vocab - 1}")
         uniform = torch.stack([noise.under("particle", i).uniform(_numbers(self.spec), "cells") for i in range(count)], 1).flatten(0, 1)
@@ -159,7 +159,7 @@ class RNNNADE(Generator, Density, Obeys):
         warm = dials.get("temperature", self.settings.temperature)
         drafts = _Drafts(self, x.repeat_interleave(count, 0), known.repeat_interleave(count, 0), told, uniform, warm, rule, beside)
         again = noise.uniform((self.spec.shape[0] + 1,), "again")
-        drawn, weight = drafts.run(lambda row, weights: _chosen(weights, again[:, row], count))
+        drawn, weight = drafts.run(lambda row, weights: resampled(weights, again[:, row], count))
         best = pick(weight.view(-1, count), again[:, -1])
         return torch.where(known, x, drawn.view(-1, count, *self.spec.shape)[torch.arange(len(x), device=x.device), best])
 
@@ -167,20 +167,6 @@ class RNNNADE(Generator, Density, Obeys):
 def _numbers(spec: Tokens) -> tuple[int, int]:
     """Numbers that a draw takes: one a place, and one a row for whether the grid ends."""
     return spec.shape[0], spec.shape[1] + 1
-
-
-def _chosen(weights: Tensor, uniform: Tensor, count: int) -> tuple[Tensor, Tensor] | None:
-    """(which drafts are gone on with (B*P,), their log-weights from now on) by systematic resampling of log-weights (B*P,) within each
-    example whose drafts count for less than half of them (effective sample size: Liu, Chen 1998); None where none does."""
-    shares = weights.view(-1, count).softmax(1)
-    spent = 1 / shares.square().sum(1, keepdim=True) < count / 2
-    if not bool(spent.any()):
-        return None
-    own = torch.arange(count, device=weights.device)
-    found = torch.searchsorted(shares.cumsum(1), (own + uniform.double()[:, None]) / count, right=True).clamp(max=count - 1)
-    first = torch.arange(len(shares), device=weights.device)[:, None] * count
-    which = (first + torch.where(spent, found, own)).flatten()
-    return which, torch.where(spent, 0.0, weights.view(-1, count)).flatten()
 
 
 @dataclass(slots=True)

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Infills
+from ..core.abilities import Condition, Infills, check_known
 from ..core.contract import Batch, Generator, Learner, Player, Terms
-from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec
@@ -99,10 +98,7 @@ class SeasonalNaive(Generator, Infills):
     def infill(self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """From left to right. Raises BadInput for another shape, and for known values that are none."""
         shape = (noise.size, *self.spec.shape)
-        if x.shape != shape or known.shape != shape:
-            raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
-        if bool((known & ~x.isfinite()).any()):
-            raise BadInput("what is known must be finite numbers")
+        check_known(x, known, shape)
         period, kept = int(self.period), self.keys.isfinite().nonzero()[:, 0]
         kept = kept if len(kept) else torch.zeros(1, dtype=torch.int64, device=kept.device)
         size = (self.apart[:, period] / self.count.clamp(min=1)).sqrt().float()

@@ -11,9 +11,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Infills
+from ..core.abilities import Condition, Density, Infills, check_known
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
-from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
@@ -93,10 +92,7 @@ class SeriesAR(Generator, Density, Infills):
         judged by the known values so far, are gone on with step by step. Exact where whole steps are known and come first, in the limit
         of many particles otherwise. Raises BadInput for another shape, and for known values that are none."""
         shape, count = (noise.size, *self.spec.shape), int(dials.get("particles", self.settings.particles))
-        if x.shape != shape or known.shape != shape:
-            raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
-        if bool((known & ~x.isfinite()).any()):
-            raise BadInput("what is known must be finite numbers")
+        check_known(x, known, shape)
         count = 1 if _first(known) else count
         parts = [noise.under("particle", i) for i in range(count)]
         drawn_by = [(own.uniform(self.spec.shape, "part"), own.normal(self.spec.shape, "value")) for own in parts]

@@ -12,9 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Infills
+from ..core.abilities import Condition, Density, Infills, check_known
 from ..core.contract import Batch, Generator, Learner, Player, Terms
-from ..core.errors import BadInput
 from ..core.noise import Noise
 from ..core.settings import check_ranges
 from ..core.spec import Array, Conditions, Spec, elements
@@ -159,10 +158,7 @@ class VectorAR(Generator, Density, Infills):
         """Exact for any mask: a free draw, moved by what the known part of it is off (Matheron's rule; Doucet 2010, A note on efficient
         conditional simulation of Gaussian distributions). Raises BadInput for another shape, and for known values that are none."""
         shape = (noise.size, *self.spec.shape)
-        if x.shape != shape or known.shape != shape:
-            raise BadInput(f"x and known must have the shape {shape}, not {tuple(x.shape)} and {tuple(known.shape)}")
-        if bool((known & ~x.isfinite()).any()):
-            raise BadInput("what is known must be finite numbers")
+        check_known(x, known, shape)
         free = noise.normal((elements(self.spec),), "steps").double() @ self.factor.T
         masks, which = torch.unique(known.transpose(1, 2).flatten(1), dim=0, return_inverse=True)
         apart = torch.where(known.transpose(1, 2).flatten(1), self._rows(x.nan_to_num()) - free, 0.0)
