@@ -228,3 +228,14 @@ def test_scores_tell_real_tracks_from_others() -> None:
     assert {score.name for score in domain.scores()} >= {"speed", "acceleration", "curvature", "displacement"}
     shape = domain.extractor()(np.array([*real, None], dtype=object)[:-1]).shape
     assert shape == (len(real), 24)
+
+
+def test_smooth_positions_are_tracks_and_no_series(tmp_path: Path) -> None:
+    rng, rows = np.random.default_rng(1), ["frame,id,x,y"]
+    for agent in range(30):
+        places = rng.uniform(0, 10, 2) + np.cumsum(0.5 + 0.01 * rng.normal(size=(50, 2)), 0)
+        rows += [f"{step + agent * 7},{agent},{x:.2f},{y:.2f}" for step, (x, y) in enumerate(places)]
+    (tmp_path / "bots.csv").write_text("\n".join(rows))
+    assert open_source(tmp_path / "bots.csv").kind == "trajectory"
+    (tmp_path / "bare.txt").write_text("\n".join(row.replace(",", "\t") for row in rows[1:]))
+    assert open_source(tmp_path / "bare.txt").kind == "trajectory"

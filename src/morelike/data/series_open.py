@@ -19,6 +19,7 @@ from .source import Column, Source
 from .text_files import blocks, detect, is_numbers, is_text, plain_name
 from .text_open import Found
 from .text_records import file_splits
+from .trajectory_read import is_positions
 
 _TABLES = (".csv", ".tsv", ".tab")
 _TEXTS = (".txt", ".dat", ".data")
@@ -52,7 +53,7 @@ def found_series(name: str, files: Files, kind: str | None, condition: Sequence[
 def why_series(files: Files, file: str) -> str | None:
     """The rule by which a file holds series, by its first 128 KB; None where it doesn't."""
     table = plain_name(file).suffix.lower() in _TABLES
-    if not table and not is_numbers(files, file):
+    if is_positions(files, file) or not (table or is_numbers(files, file)):
         return None
     try:
         block = next(blocks(files, file), b"")[:_HEAD]
