@@ -79,6 +79,44 @@ def test_levels_go_to_ids_and_back(settings: dict[str, str], shape: tuple[int, .
     assert len(sparse[0]) == 30 * 9
 
 
+WALL = "\n".join(["--X---"] * 5 + ["XXXXXX"])
+
+
+def test_the_way_through_a_level_is_learnt_with_it() -> None:
+    levels = ["\n".join(["-" * 6] * 5 + ["XXXXXX"]), WALL, *(side(number, 6) for number in range(10))]
+    made = codec(levels)
+    tiles = len(made.layout.tiles)
+    assert made.layout.way
+    # three tiles of four are passed through
+    assert made.spec.vocab == tiles + 3
+    marks = made.encode(levels).reshape(-1, 6, 6).transpose(0, 2, 1) >= tiles
+    # who can walk does, and nobody gets past a wall of five
+    assert np.argwhere(marks[0]).tolist() == [[4, column] for column in range(6)]
+    assert not marks[1].any()
+    assert marks[2:].any(1).all()
+    assert made.decode(made.encode(levels)) == levels
+    assert made.grid_of(made.encode(levels)).max() < tiles
+    again = LevelCodec.restore(json.loads(json.dumps(made.state())))
+    assert (again.encode(levels) == made.encode(levels)).all()
+    plain = codec(levels, way=False)
+    assert (plain.spec.vocab, plain.layout.way) == (tiles, False)
+    assert codec([WALL] * 12).layout.way is False
+    with pytest.raises(BadInput, match=r"codec\.way=true is for levels of a platformer that are learnt in columns"):
+        codec(levels, form="grid", way=True)
+
+
+def test_windows_without_a_way_are_not_learnt() -> None:
+    made = codec([side(number) for number in range(30)], window=4)
+    walled = "\n".join(row[:5] + "X" + row[6:] for row in side(1).split("\n"))
+    cut = ["\n".join(row[start : start + 4] for row in walled.split("\n")) for start in range(21)]
+    good = [one for one in cut if steps(made.machine()._kinds[made.tiles_of(one)]) is not None]  # type: ignore[union-attr]
+    found = made.pieces([walled], dense=True)
+    assert found is not None
+    assert made.decode(found[0]) == good
+    assert 10 < len(good) < 21
+    assert len(found[1]) == len(good)
+
+
 def test_levels_that_are_climbed_are_cut_along_their_rows() -> None:
     tall = ["\n".join("".join(column) for column in zip(*side(number, 30).split("\n"), strict=True)) for number in range(12)]
     made = codec(tall, window=10)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -19,7 +19,7 @@ from ..core.errors import BadInput
 from ..core.spec import Tokens
 from ..maths.constraint import Machine
 from ..maths.level_rules import Counted, SideScroller
-from ..maths.reach import FREE, SOLID, joined, steps
+from ..maths.reach import FREE, PLATFORM, SOLID, joined, path, steps
 from .files import FolderFiles
 from .level_draw import draw_levels
 from .level_read import check_tiles, grids, rooms, size
@@ -32,6 +32,8 @@ WINDOW = 32
 """Columns (of levels that are climbed, rows) of an example, where nothing else is asked for."""
 _SMALL = 400
 """Levels of one size with at most so many tiles are examples as they are."""
+_SOME = 100
+"""Levels that are looked at to see whether they have ways through."""
 _SPARSE = 4
 """Windows of levels that are held out lie a fourth of a window apart; those that are learnt, one column."""
 
@@ -51,6 +53,8 @@ class Layout:
     """Where a level goes on beyond an example; "" = examples are whole levels."""
     counts: tuple[int, int] = (0, 0)
     """Sokoban: boxes of every level, or 0 where their number differs; and the most there are."""
+    way: bool = False
+    """Platformer: passable tiles on the shortest way through an example have ids of their own, those after the tiles'."""
 
     @property
     def legend(self) -> Legend:
@@ -73,10 +77,17 @@ class LevelCodec(World):
 
     def __init__(self, layout: Layout, said: Sequence[str] = ()) -> None:
         self.layout, self._said = layout, tuple(said)
-        self.dtype = np.dtype(np.uint8 if len(layout.tiles) <= 256 else np.uint16)
+        kinds = layout.legend.kinds(layout.tiles)
+        walked = np.flatnonzero((kinds == FREE) | (kinds == PLATFORM)) if layout.way else np.empty(0, np.int64)
+        self._tile = np.append(np.arange(len(kinds)), walked)
+        """Id -> number of its tile."""
+        self._walked = np.arange(len(kinds))
+        self._walked[walked] = len(kinds) + np.arange(len(walked))
+        self._kinds = kinds[self._tile]
+        self.dtype = np.dtype(np.uint8 if len(self._tile) <= 256 else np.uint16)
         shape = (layout.height, layout.width) if layout.form == "grid" else (layout.height * layout.width,)
         period = {"columns": layout.height, "rows": layout.width}.get(layout.form, 0)
-        self.spec: Tokens = Tokens(shape, len(layout.tiles), period=period)
+        self.spec: Tokens = Tokens(shape, len(self._tile), period=period)
         points = [ord(tile) for tile in layout.tiles]
         self._table = np.full(max(points) + 2, -1, np.int64)
         self._table[points] = np.arange(len(points))
@@ -85,10 +96,11 @@ class LevelCodec(World):
     @classmethod
     def fit(  # type: ignore[override]  # its settings are named
         cls, items: Iterable[str], *, window: int | None = None, form: str | None = None, game: str | None = None,
-        legend: str | None = None,
+        legend: str | None = None, way: bool | None = None,
     ) -> Self:  # fmt: skip
         """`window`: columns (or rows) of an example of long levels. `form`: columns, rows or grid. `game`: which rules hold
-        (platformer, sokoban, rooms, none). `legend`: the path of a legend, or its JSON.
+        (platformer, sokoban, rooms, none). `legend`: the path of a legend, or its JSON. `way`: learn the shortest way through each
+        example of a platformer with it, by default where most levels have one; examples without are then left out.
 
         Raises BadInput for levels of several sizes that can't be one data set, and for settings out of range.
         """
@@ -106,14 +118,35 @@ class LevelCodec(World):
         if (chosen, along) in (("rows", "columns"), ("columns", "rows")):
             raise BadInput(f"codec.form={chosen} doesn't fit levels that go on in {along}: take {along} or grid.")
         counts = _boxes(levels, known, tiles) if rules == "sokoban" else (0, 0)
-        return cls(Layout(tiles, known.json(), height, width, chosen, rules, along, counts), said)
+        layout = Layout(tiles, known.json(), height, width, chosen, rules, along, counts)
+        fits = rules == "platformer" and chosen == "columns"
+        if way and not fits:
+            raise BadInput("codec.way=true is for levels of a platformer that are learnt in columns.")
+        if fits and way is not False and (way or cls(layout).walkable(levels[:_SOME])):
+            layout = replace(layout, way=True)
+        return cls(layout, said)
 
     def encode(self, items: Sequence[str]) -> np.ndarray:
         """(N, *spec.shape); of a level longer than an example, its beginning. Raises BadInput for tiles and sizes that weren't learnt."""
         out = np.empty((len(items), self.layout.height, self.layout.width), self.dtype)
         for number, item in enumerate(items):
             out[number] = self.tiles_of(item, f"item {number}")[: self.layout.height, : self.layout.width]
-        return self.arranged(out)
+        return self.arranged(self.marked(out))
+
+    def walkable(self, levels: Sequence[str]) -> bool:
+        """Whether most of these levels have a way through."""
+        return 2 * sum(steps(self._kinds[self.tiles_of(level)]) is not None for level in levels) > len(levels)
+
+    def marked(self, tiles: np.ndarray) -> np.ndarray:
+        """Ids (N,H,W) of tiles (N,H,W), the shortest way through each marked where ways are learnt and there is one."""
+        if not self.layout.way:
+            return tiles
+        found = tiles.copy()
+        for own, kinds in zip(found, self._kinds[tiles], strict=True):
+            if (way := path(kinds)) is not None:
+                place = tuple(np.array(way).T)
+                own[place] = self._walked[own[place]]
+        return found
 
     def tiles_of(self, item: str, where: str = "the level") -> np.ndarray:
         """(rows, columns) ids of a whole level of any length, its other side as learnt. Raises BadInput."""
@@ -149,9 +182,12 @@ class LevelCodec(World):
             ids = self.tiles_of(item, f"level {number}")
             view = np.lib.stride_tricks.sliding_window_view(ids, size_, axis)
             cut = (view.transpose(1, 0, 2) if axis else view.transpose(0, 2, 1))[:: 1 if dense else max(1, size_ // _SPARSE)]
-            found.append(cut)
+            found.append(self.marked(cut))
             owner += [number] * len(cut)
-        return self.arranged(np.concatenate(found)), np.array(owner, np.int64)
+        ids, of = np.concatenate(found), np.array(owner, np.int64)
+        if self.layout.way and (whole := (ids >= len(self.layout.tiles)).any((1, 2))).any():
+            ids, of = ids[whole], of[whole]
+        return self.arranged(ids), of
 
     def arranged(self, grid: np.ndarray) -> np.ndarray:
         """Ids (N,H,W) as they are learnt."""
@@ -161,8 +197,9 @@ class LevelCodec(World):
         return np.ascontiguousarray(turned).reshape(len(grid), -1)
 
     def grid_of(self, x: np.ndarray) -> np.ndarray:
-        """Ids (N,H,W) of examples, or of longer rows of ids (N,L)."""
-        ids, layout = np.asarray(x).astype(np.int64), self.layout
+        """Tiles (N,H,W) of examples, or of longer rows of ids (N,L)."""
+        layout = self.layout
+        ids: np.ndarray = self._tile[np.asarray(x).astype(np.int64).clip(0, self.spec.vocab - 1)]
         if layout.form == "grid":
             return ids
         if layout.form == "columns":
@@ -170,8 +207,8 @@ class LevelCodec(World):
         return ids.reshape(len(ids), -1, layout.width)
 
     def decode(self, x: np.ndarray) -> list[str]:
-        ids = self.grid_of(x).clip(0, self.spec.vocab - 1)
-        ended = np.concatenate([self._points[ids], np.full((*ids.shape[:2], 1), 10, np.uint32)], 2)
+        points = self._points[self.grid_of(x)]
+        ended = np.concatenate([points, np.full((*points.shape[:2], 1), 10, np.uint32)], 2)
         return [one.tobytes().decode("utf-32-le")[:-1] for one in ended]
 
     def state(self) -> dict[str, Any]:
@@ -193,12 +230,12 @@ class LevelCodec(World):
         return [
             *self._said,
             f"{len(layout.tiles)} tiles {layout.tiles!r}, {whole}: {_sized(layout.height, layout.width)}, as {layout.form}",
+            *(["learnt with the shortest way through each; what has none by itself is left out"] if layout.way else []),
             f"{what[layout.game]}: {obeys}" if layout.game != "none" else "no game that is known: no rules",
         ]
 
     def machine(self) -> Machine | None:
-        layout = self.layout
-        kinds = layout.legend.kinds(layout.tiles)
+        layout, kinds = self.layout, self._kinds
         if layout.game == "platformer" and layout.form == "columns":
             return SideScroller(kinds, layout.height) if {FREE, SOLID} <= set(kinds.tolist()) else None
         if layout.game == "sokoban" and layout.form == "rows" and not layout.along:
@@ -211,7 +248,7 @@ class LevelCodec(World):
         """Platformer: the exit can't be reached. Sokoban: what isn't well-formed. Rooms: doors that aren't joined."""
         layout = self.layout
         ids = self.tiles_of(item)
-        kinds = layout.legend.kinds(layout.tiles)[ids]
+        kinds = self._kinds[ids]
         if layout.game == "platformer":
             return None if steps(kinds, upwards=layout.upwards, round=layout.upwards) is not None else "the exit can't be reached"
         if layout.game == "rooms":

@@ -114,7 +114,7 @@ def extend(
         raise BadInput("these levels are of one size, and don't go on; restore fills a part of one")
     _check_number(n)
     count = max(1, (codec.layout.width if along == "columns" else codec.layout.height) // 2) if count is None else count
-    beginning = np.asarray(codec.arranged(_whole(codec, level)[None]), np.int64)
+    beginning = codec.arranged(codec.marked(_whole(codec, level)[None]))
     if codec.layout.form == "grid":
         raise Refused("codec.form=grid has no end to go on from: train with columns or rows")
     total = beginning.shape[1] + count * _side(codec)
@@ -184,7 +184,10 @@ def _ways(
 ) -> np.ndarray:
     """(noise.size,H,W) examples with the gap (H,W) of one of them drawn anew, the likeliest first where that is known."""
     codec, model = _codec(package), generator(package, "restore")
-    x, known = (torch.from_numpy(np.ascontiguousarray(codec.arranged(own[None]))) for own in (part.astype(np.int64), ~gap))
+    left = int(gap.any(0).argmax())
+    # what stands left of the gap tells where the way has come to
+    part = np.concatenate([codec.marked(part[None, :, :left])[0], part[:, left:]], 1)
+    x, known = (torch.from_numpy(np.ascontiguousarray(codec.arranged(own[None]))) for own in (part, ~gap))
     x, known = x.expand(noise.size, *x.shape[1:]), known.expand(noise.size, *known.shape[1:])
     condition = _told(package, where, noise.size)
     by, own = ruled(package, dials)

@@ -122,7 +122,7 @@ class Level(Domain):
         return float(self.has("door")[self.ids(item)].sum())
 
     def _tiles(self, items: Sequence[Raw]) -> Numbers:
-        return np.stack([np.bincount(self.ids(item).ravel(), minlength=self.codec.spec.vocab) for item in items]).astype(np.float64)
+        return np.stack([np.bincount(self.ids(item).ravel(), minlength=len(self.layout.tiles)) for item in items]).astype(np.float64)
 
     def _patterns(self, side: int) -> Any:
         """Counts of squares of tiles by the commonest ones of the training items, the last bin being all others."""
@@ -142,7 +142,7 @@ class Level(Domain):
     def _squares(self, item: Raw, side: int) -> NDArray[np.int64]:
         """A number for each square of tiles; of more than 2^63 possible ones some share theirs."""
         cut = np.lib.stride_tricks.sliding_window_view(self.ids(item), (side, side)).reshape(-1, side * side)
-        powers = np.array([pow(self.codec.spec.vocab, place, 1 << 62) for place in range(side * side)], np.int64)
+        powers = np.array([pow(len(self.layout.tiles), place, 1 << 62) for place in range(side * side)], np.int64)
         numbers: NDArray[np.int64] = (cut.astype(np.int64) * powers).sum(1)
         return numbers
 
@@ -158,7 +158,7 @@ class Level(Domain):
         return np.array([np.mean([piece in self._seen for piece in self._pieces(item)]) for item in items])
 
     def _counts_of(self, item: Raw) -> Floats:
-        ids, vocab = self.ids(item), self.codec.spec.vocab
+        ids, vocab = self.ids(item), len(self.layout.tiles)
         bands = np.array_split(ids, min(4, ids.shape[0]))
         cut = [part for band in bands for part in np.array_split(band, min(4, ids.shape[1]), axis=1)]
         parts = [np.bincount(part.ravel(), minlength=vocab) / part.size for part in cut]

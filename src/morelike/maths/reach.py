@@ -15,7 +15,6 @@ Enemies are free tiles here: they are jumped over or on.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,6 +71,12 @@ class Board:
         """The places of the first rows."""
         return (1 << max(0, count) * self.step) - 1
 
+    def around(self, row: int, column: int) -> int:
+        """A place, those next to it, and those above and below them."""
+        here = 1 << row * self.step + column
+        across = here | self.beside(here)
+        return across | across << self.step | across >> self.step
+
     def beside(self, places: int) -> int:
         """The places next to these, left and right, free or not."""
         found = places << 1 | places >> 1
@@ -102,20 +107,28 @@ def steps(tiles: Kinds, *, jump: int = JUMP, upwards: bool = False, round: bool 
 
     The exit is the last column (the first row of a level that is climbed), standing, or in the air above the last two rows.
     """
-    board = Board.of(tiles, round=round)
-    goal = board.row(0) if upwards else board.column(board.width - 1)
-    safe = board.carried | board.rows(board.height - 2)
-    new = [0] * (jump + 1)
-    new[0] = first_steps(board, upwards)
-    seen = list(new)
-    for count in range(board.height * board.width * (jump + 1)):
-        if new[0] & goal & safe or any(part & goal for part in new[1:]):
-            return count
-        if not any(new):
-            return None
-        new = [found & ~old for found, old in zip(_after(board, new, jump), seen, strict=True)]
-        seen = [old | found for old, found in zip(seen, new, strict=True)]
+    found = _search(Board.of(tiles, round=round), jump, upwards)
+    return None if found is None else len(found) - 1
+
+
+def _search(board: Board, jump: int, upwards: bool) -> list[list[int]] | None:
+    """Places by phase that are first reached after 0, 1, ... steps of time, the last being in the exit; None where it isn't reached."""
+    low, high = _exits(board, upwards)
+    now = [first_steps(board, upwards), *[0] * jump]
+    seen, found = list(now), [now]
+    while any(now):
+        if now[0] & low or any(part & high for part in now[1:]):
+            return found
+        now = [new & ~old for new, old in zip(_after(board, now, jump), seen, strict=True)]
+        seen = [old | new for old, new in zip(seen, now, strict=True)]
+        found.append(now)
     return None
+
+
+def _exits(board: Board, upwards: bool) -> tuple[int, int]:
+    """Places where the game is won: of who stands or falls, and of who hangs or rises."""
+    goal = board.row(0) if upwards else board.column(board.width - 1)
+    return goal & (board.carried | board.rows(board.height - 2)), goal
 
 
 def _after(board: Board, now: list[int], jump: int) -> list[int]:
@@ -134,29 +147,28 @@ def _after(board: Board, now: list[int], jump: int) -> list[int]:
 
 
 def path(tiles: Kinds, *, jump: int = JUMP, upwards: bool = False, round: bool = False) -> list[tuple[int, int]] | None:
-    """The (row, column) places of one shortest way, from the start to the exit; None where there is none. State by state: for showing."""
-    height, width = tiles.shape
+    """The (row, column) places of one shortest way, from the start to the exit, jumping where it must; None where there is none."""
     board = Board.of(tiles, round=round)
-    begin = first_steps(board, upwards)
-    starts = [(bit // board.step, bit % board.step, 0) for bit in range(begin.bit_length()) if begin >> bit & 1]
-    came: dict[State, State | None] = dict.fromkeys(starts)
-    queue = deque(starts)
-    while queue:
-        state = queue.popleft()
-        row, column, phase = state
-        carried = row + 1 < height and tiles[row + 1, column] in (SOLID, PLATFORM)
-        if (row == 0 if upwards else column == width - 1) and (phase or carried or row < height - 2):
-            way: list[tuple[int, int]] = []
-            back: State | None = state
-            while back is not None:
-                way.append(back[:2])
-                back = came[back]
-            return way[::-1]
-        for other in _moves(tiles, state, jump, round):
-            if other not in came:
-                came[other] = state
-                queue.append(other)
-    return None
+    found = _search(board, jump, upwards)
+    if found is None:
+        return None
+    low, high = _exits(board, upwards)
+    here = next(state for state in _states(board, [part & (high if phase else low) for phase, part in enumerate(found[-1])]))
+    way = [here[:2]]
+    for before in found[-2::-1]:
+        near = board.around(here[0], here[1])
+        here = next(state for state in _states(board, [part & near for part in before]) if here in _moves(tiles, state, jump, round))
+        way.append(here[:2])
+    return way[::-1]
+
+
+def _states(board: Board, parts: list[int]) -> Iterator[State]:
+    """The states of places by phase, who stands or falls before who jumps, the lowest first."""
+    for phase, part in enumerate(parts):
+        while part:
+            bit = part.bit_length() - 1
+            yield bit // board.step, bit % board.step, phase
+            part ^= 1 << bit
 
 
 def _moves(tiles: Kinds, state: State, jump: int, round: bool) -> Iterator[State]:
