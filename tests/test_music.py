@@ -14,9 +14,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 import morelike
+from morelike.core.abilities import Continues
 from morelike.core.errors import BadInput
+from morelike.core.noise import Noise
 from morelike.data.music import MusicCodec
 from morelike.data.music_file import as_json, from_json, parsed, tunes_of
 from morelike.data.music_forms import Events, Roll, Voices
@@ -24,6 +27,8 @@ from morelike.data.music_midi import midi_bytes, read_midi, write_midi
 from morelike.data.music_sound import RATE, sound, write_wav
 from morelike.data.open import open_source
 from morelike.data.tune import Note, Tune, coarsest, cut, joined, on_grid, tidy
+from morelike.maths.constraint import Constraint
+from morelike.maths.decoding import stream
 from morelike.maths.voicing import EventRules, Voicing
 from morelike.testing import check_codec
 
@@ -272,6 +277,58 @@ def test_the_grammar_of_events_takes_tunes_and_nothing_else() -> None:
     assert not takes([3])
     low = form.encode(Tune((Note(60, 0, 1, 1),), 1, 4)).tolist()
     assert not takes(low)
+
+
+def test_events_end_with_a_whole_beat_after_their_notes() -> None:
+    form, rules = Events(60, 1, 1), EventRules(32, np.array([[60, 60]]), 60, 1, 32, beat=4)
+    rest, note = (lambda steps: steps - 1), (lambda steps: [form.first_pitch, form.first_length + steps - 1])
+
+    def ended(ids: list[int]) -> tuple[bool, bool]:
+        """(whether a tune may end here, whether it may within two more ids)."""
+        state = np.array([rules.start])
+        for number in ids:
+            state = rules.step(state)[:, number]
+        return bool(rules.accepts(state)[0]), bool(rules.fits(state, 2)[0])
+
+    assert ended([*note(3), rest(4)]) == (True, True)
+    # a beat broken off, and a note that goes on beyond the end
+    assert ended([*note(3), rest(3)]) == (False, True)
+    assert ended([*note(5), rest(4)]) == (False, True)
+    assert ended([*note(5), rest(4), rest(4)]) == (True, True)
+    assert ended(note(5)[:1]) == (False, True)
+    assert ended([rest(4)]) == (False, False)
+
+
+class Even(Continues):
+    """Every id is as likely as any other."""
+
+    def __init__(self, vocab: int) -> None:
+        self.vocab = vocab
+
+    def next(self, ids: Tensor, condition: object = None, state: object = None) -> tuple[Tensor, object]:
+        return torch.zeros(len(ids), self.vocab), None
+
+    def surprise(self, x: Tensor, condition: object = None) -> Tensor:
+        raise NotImplementedError
+
+
+def test_tunes_drawn_as_events_are_whole_bars() -> None:
+    tunes = [Tune(tune.notes, 16, 4) for tune in chorales()]
+    codec = MusicCodec.fit(tunes, form="events")
+    assert codec.beat == 16
+    # one in four ends on its second beat: a whole number of beats is left
+    some = MusicCodec.fit([*tunes[15:], *(Tune(tune.notes[:10], 12, 4) for tune in tunes[:15])], form="events")
+    assert some.beat == 4
+    # pieces of a longer tune too
+    later = tuple(note._replace(start=note.start + 32) for note in tunes[1].notes)
+    assert [part.length for part in codec.parts(Tune(tunes[0].notes + later, 64, 4))] == [32, 32]
+    spec = codec.spec
+    state = Noise(0, 40)
+    drawn = torch.stack(list(stream(Even(spec.vocab), spec, {}, noise=state, constraint=Constraint([codec.machine()], spec))), 1)  # type: ignore[list-item]
+    found = codec.decode(drawn.numpy())
+    assert {tune.length % 16 for tune in found} == {0}
+    assert all(codec.broken(tune) is None for tune in found)
+    assert codec.broken(Tune((Note(60, 0, 4),), 13, 4)) == "an end within a beat"
 
 
 def chorales() -> list[Tune]:

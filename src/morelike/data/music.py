@@ -28,7 +28,8 @@ _STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 _WINDOW, _EVENTS = 64, 384
 _LONGEST = 4096
 _ORDERLY = 0.05
-"""Voices are in an order where at most this share of steps has two neighbours the other way round."""
+"""Voices are in an order where at most this share of steps has two neighbours the other way round; a beat is one that at most this share
+of tunes breaks off."""
 
 
 class MusicCodec(World):
@@ -45,7 +46,8 @@ class MusicCodec(World):
 
     def __init__(self, form: Form, window: int, ends: bool, grid: Mapping[str, Any]) -> None:
         """`window`: T; `ends`: whether a tune may end before it, so that there is a stop. `grid`: steps, tempo, metre, programs, velocity,
-        ranges (of each voice or slot: lowest, highest), groups (slots of one number keep their order), transpose, said."""
+        ranges (of each voice or slot: lowest, highest), groups (slots of one number keep their order), transpose, said; of events the beat
+        with which tunes end."""
         self.form, self.grid = form, dict(grid)
         self.ranges = np.asarray(grid["ranges"], np.int64).reshape(-1, 2)
         self.spec: Tokens = Tokens((window, *form.shape), form.vocab + ends, form.vocab if ends else None)
@@ -88,6 +90,7 @@ class MusicCodec(World):
             "steps": steps, "tempo": float(np.median([tune.tempo for tune in train])), "metre": list(first[0]),
             "programs": list(first[1]), "velocity": int(np.median([note.velocity for tune in train for note in tune.notes])),
             "transpose": transpose, "groups": _groups(made, coded), "ranges": _ranges(made, coded, train), "said": _said(made, train),
+            "beat": _beat(train) if form == "events" else 1,
         }  # fmt: skip
         return cls(made, window, ends, grid)
 
@@ -95,6 +98,11 @@ class MusicCodec(World):
     def steps(self) -> int:
         """Of a quarter note."""
         return int(self.grid["steps"])
+
+    @property
+    def beat(self) -> int:
+        """Steps of which events make a tune a whole number."""
+        return int(self.grid.get("beat", 1))
 
     def describe(self) -> list[str]:
         """Sentences on the grid and the form."""
@@ -143,6 +151,7 @@ class MusicCodec(World):
         if tune.length < 2 or len(self.form.encode(tune)) <= most:
             return [tune]
         half = tune.length // 2
+        half -= half % self.beat if half > self.beat else 0
         return [*self._by_events(cut(tune, 0, half), most), *self._by_events(cut(tune, half, tune.length), most)]
 
     def encode(self, items: Sequence[Tune]) -> np.ndarray:
@@ -193,7 +202,7 @@ class MusicCodec(World):
         if not isinstance(self.form, Events):
             return None
         form = self.form
-        return EventRules(LENGTHS, self.ranges, form.low, form.pitches, LENGTHS)
+        return EventRules(LENGTHS, self.ranges, form.low, form.pitches, LENGTHS, self.beat)
 
     def beside(self) -> Beside | None:
         """The rules of voices that sound together, where they are known."""
@@ -209,7 +218,8 @@ class MusicCodec(World):
             return None
         if isinstance(self.form, Events):
             out = any(not self.ranges[n.voice, 0] <= n.pitch <= self.ranges[n.voice, 1] for n in item.notes if n.voice < len(self.ranges))
-            return "a voice out of its range" if out else None if item.notes else "no note"
+            late = "an end within a beat" if on_grid(item, self.steps).length % self.beat else None
+            return "a voice out of its range" if out else late if item.notes else "no note"
         sounding = self.form.pitches_of(self.form.encode(on_grid(item, self.steps)))
         heard = sounding >= 0
         if bool((heard & ((sounding < self.ranges[:, 0]) | (sounding > self.ranges[:, 1]))).any()):
@@ -250,6 +260,13 @@ def _repeats(tune: Tune) -> bool:
     """Whether a note is struck again at once, which only files that tell holds from repeats say."""
     ends = {(note.voice, note.pitch, note.end) for note in tune.notes}
     return any((note.voice, note.pitch, note.start) in ends for note in tune.notes)
+
+
+def _beat(train: Sequence[Tune]) -> int:
+    """Steps: the longest of a bar of the commonest metre, half of one, and a quarter note of which nearly all tunes are whole numbers."""
+    bar = Counter(tune.bar for tune in train).most_common(1)[0][0]
+    whole = (beat for beat in (bar, bar // 2, train[0].resolution) if beat)
+    return next((beat for beat in whole if sum(tune.length % beat != 0 for tune in train) <= _ORDERLY * len(train)), 1)
 
 
 def _groups(form: Form, coded: Sequence[np.ndarray]) -> list[int]:

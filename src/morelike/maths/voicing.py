@@ -60,37 +60,57 @@ class Beside:
 
 class EventRules:
     """The grammar of tunes as events (`maths.constraint.Machine`): a rest, or a note's voice, pitch and length in turn, the pitch within
-    the voice's range. States: 0 between notes, 1 after a pitch, 2 + v after the voice v; a tune has a note at least, so 2 + voices
-    stands for 0 before the first."""
+    the voice's range; a tune has a note at least, and ends with a whole beat, after its notes.
 
-    def __init__(self, rests: int, ranges: Ints, low: int, pitches: int, lengths: int) -> None:
+    A state is (kind, steps into the beat, steps that a note still sounds). Kinds: 0 between notes, 1 after a pitch, 2 + v after the voice
+    v, 2 + voices before the first note.
+    """
+
+    def __init__(self, rests: int, ranges: Ints, low: int, pitches: int, lengths: int, beat: int = 1) -> None:
         """`ranges` (V,2): the lowest and highest pitch of each voice; ids are rests, then voices where there are several, then pitches from
-        `low` on, then lengths."""
+        `low` on, then lengths. `beat`: in steps."""
         voices = len(ranges)
         said = voices if voices > 1 else 0
-        self.start = 2 + voices
+        shape = (3 + voices, beat, lengths + 1)
         first_pitch, first_length = rests + said, rests + said + pitches
-        table = np.full((3 + voices, first_length + lengths + 1), DEAD, np.int64)
-        for state in (0, self.start):
-            table[state, :rests] = state
-        table[1, first_length : first_length + lengths] = 0
+        table = np.full((*shape, first_length + lengths + 1), DEAD, np.int64)
+        places = np.arange(int(np.prod(shape))).reshape(shape)
+        phase, sounds = np.arange(beat)[:, None], np.arange(lengths + 1)[None]
+        for steps in range(1, rests + 1):
+            after = (phase + steps) % beat, np.maximum(sounds - steps, 0)
+            for kind in (0, 2 + voices):
+                table[kind, :, :, steps - 1] = places[kind][after]
+        for steps in range(1, lengths + 1):
+            table[1, :, :, first_length + steps - 1] = places[0][phase, np.maximum(sounds, steps)]
         for voice, (lowest, highest) in enumerate(ranges):
             within = slice(first_pitch + int(lowest) - low, first_pitch + int(highest) - low + 1)
-            table[2 + voice, within] = 1
-            for state in (0, self.start):
+            table[2 + voice, :, :, within] = places[1][..., None]
+            for kind in (0, 2 + voices):
                 if said:
-                    table[state, rests + voice] = 2 + voice
+                    table[kind, :, :, rests + voice] = places[2 + voice]
                 else:
-                    table[state, within] = 1
-        self._table = table
-        # ids that are needed until a tune may end
-        self._needed = np.array([0, 1, *[2] * voices, 3 if said else 2])
+                    table[kind, :, :, within] = places[1][..., None]
+        self.start = int(places[2 + voices, 0, 0])
+        self._table = table.reshape(places.size, -1)
+        self._end = int(places[0, 0, 0])
+        self._needed = self._distances()
+
+    def _distances(self) -> Ints:
+        """(states,) ids that are needed until a tune may end."""
+        found = np.full(len(self._table), _NONE)
+        found[self._end] = 0
+        before = np.zeros(0)
+        while not np.array_equal(found, before):
+            before = found
+            after = np.where(self._table == DEAD, _NONE, before[self._table])
+            found = np.minimum(before, after.min(1) + 1)
+        return found
 
     def step(self, states: Ints) -> Ints:
         return self._table[states]
 
     def accepts(self, states: Ints) -> Flags:
-        return np.asarray(states == 0)
+        return np.asarray(states == self._end)
 
     def fits(self, states: Ints, left: int) -> Flags:
         return np.asarray((states != DEAD) & (self._needed[states] <= left))
