@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import morelike
+from conftest import Runner
 from morelike.core.abilities import Continues
 from morelike.core.errors import BadInput
 from morelike.core.noise import Noise
@@ -341,6 +342,43 @@ def chorales() -> list[Tune]:
             notes += [Note(low + (4 if (number + place) % 2 else 9), 2 * place, 2, 0), Note(low, 2 * place, 2, 1)]
         found.append(Tune(tidy(notes), 16, 4))
     return found
+
+
+def test_tunes_are_arranged_as_another_class_has_them(tmp_path: Path, morelike_cli: Runner) -> None:
+    for number, tune in enumerate(chorales()):
+        # plain: the lower voice repeats one pitch
+        plain = tuple(note if note.voice == 0 else note._replace(pitch=48) for note in tune.notes)
+        for kind, notes in (("moving", tune.notes), ("plain", plain)):
+            (tmp_path / "songs" / kind).mkdir(parents=True, exist_ok=True)
+            write_midi(Tune(notes, tune.length, tune.resolution), tmp_path / "songs" / kind / f"{number}.mid")
+    source = open_source(tmp_path / "songs")
+    [label] = source.columns
+    model = morelike.train(
+        str(tmp_path / "songs"), model="rnn-nade", condition=(label,), out=str(tmp_path / "m"), steps=60, seed=0, size="xs",
+    )  # fmt: skip
+    from morelike.house.tunes import arrange
+
+    tune = model.codec.read(tmp_path / "songs" / "moving" / "3.mid")[0]
+    before, found = arrange(model.package, tune, {label: "plain"}, n=2)
+    melody = [(n.pitch, n.start) for n in on_grid(tune, model.codec.steps).notes if n.voice == 0]
+    assert all([(n.pitch, n.start) for n in one.tune.notes if n.voice == 0] == melody for one in found)
+    assert before is not None
+    assert before < 0.5 < (found[0].style or 0.0)
+    low = [note.pitch for one in found for note in one.tune.notes if note.voice == 1]
+    assert np.mean(np.array(low) == 48) > 0.5
+    place = str(tmp_path / "songs" / "moving" / "3.mid")
+    out = str(tmp_path / "plain.mid")
+    ended = morelike_cli("translate", str(tmp_path / "m"), place, "--to", f"{label}=plain", "--out", out)
+    assert f"{label}=plain: probability 0." in ended.out
+    assert Path(out).is_file()
+    for wrong, why in (
+        ([], "name the class that the tune is to be of"), (["--to", "other=plain"], f"a tune goes to one class: --to {label}="),
+        (["--to", f"{label}=waltz"], "waltz"), (["--to", f"{label}=plain", "--stop", "x"], "--stop isn't for tunes"),
+    ):  # fmt: skip
+        ended = morelike_cli("translate", str(tmp_path / "m"), place, *wrong, "--out", str(tmp_path / "no.mid"))
+        assert ended.code == 2
+        assert why in ended.err
+        assert not (tmp_path / "no.mid").exists()
 
 
 @pytest.mark.parametrize("family", ["masked", "rnn-nade"])

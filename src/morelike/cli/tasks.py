@@ -198,11 +198,17 @@ def translate(  # noqa: PLR0913  # typer reads the options from the signature
         str | None, typer.Option("--file", metavar="FILE", help="translate a file line by line; - is standard input", show_default=False)
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="PATH", help="write lines to a file, pictures to a folder", show_default=False)
+        str | None,
+        typer.Option("--out", metavar="PATH", help="a file for lines, a folder for pictures, tunes as `sample` does", show_default=False),
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="SET", help="the set that pictures go to: B; or the class: label=5", show_default=False)
+        str | None,
+        typer.Option("--to", metavar="SET", help="the set that pictures go to: B; or the class: label=5", show_default=False),
     ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="VOICES", help="of a tune: what stays, by default the first voice", show_default=False)
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="of a tune: how many arrangements", show_default=False)] = None,
     given: Annotated[str | None, typer.Option("--from", metavar="SET", help="the set or class they are of", show_default=False)] = None,
     where: Where = None,
     seed: Seed = 0,
@@ -213,12 +219,17 @@ def translate(  # noqa: PLR0913  # typer reads the options from the signature
     quiet: Quiet = False,
 ) -> None:
     """Write the text that goes with a text, for models of pairs: by beam search (dial beam=4); or make the picture that goes with a
-    picture, carry pictures over to another set, or to another class."""
-    from . import carrying, tasking
+    picture, carry pictures over to another set, or to another class; or arrange a tune as another class of tunes has it."""
+    from . import carrying, tasking, tunes
     from .audience import RichAudience
 
     words = tasking.Words.of(text, file, where=where or (), seed=seed, constraint=constraint, stop=stop or (), device=device)
     opened, audience = tasking.opened(model, device), RichAudience(quiet)
+    if opened.codec.kind == "music":
+        tasking.none_of({"--constraint": constraint, "--stop": stop, "--from": given, "--where": where}, "isn't for tunes")
+        tunes.translate(opened, words, to, keep, n or 1, out, as_json)
+        return
+    tasking.none_of({"--keep": keep, "-n": n}, "is for tunes")
     if opened.codec.kind != "text":
         tasking.none_of({"--constraint": constraint, "--stop": stop}, "is for texts")
         carrying.translate(opened, words, (given, to), out, as_json, audience)

@@ -1,4 +1,4 @@
-"""The verbs `restore` and `extend` for models of music: from a MIDI file and what is to be drawn of it to files."""
+"""The verbs `restore`, `extend` and `translate` for models of music: from a MIDI file and what is to be drawn of it to files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..core.errors import BadInput
 from ..data.music import MusicCodec
+from ..data.tune import Tune
 from ..house import tunes as house
 from ..house import writing
 from ..house.model import Model
@@ -32,16 +33,42 @@ def extend(model: Model, words: Words, n: int, length: int | None, out: str | No
     _fill(model, words, Part(more=more), n, out or "extended.mid", as_json)
 
 
-def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: bool) -> None:
+def translate(model: Model, words: Words, to: str | None, kept: str | None, n: int, out: str | None, as_json: bool) -> None:
+    """Draws all but some voices of a tune anew as another class has them, by default all but the melody, and writes the best."""
+    label, equals, value = (to or "").partition("=")
+    if not equals:
+        raise BadInput("name the class that the tune is to be of: --to CONDITION=CLASS")
+    place = writing.target(out or "arranged.mid", model.codec.kind, n)
+    tune = _tune(model, words)
+    before, found = house.arrange(model.package, tune, {label: value}, _voices(kept) or (1,), n, words.seed, **dials_of(words.dials))
+    writing.write(place, [one.tune for one in found], model.codec, {}, {})
+    if as_json:
+        show.as_json({"path": str(place.path), "to": {label: value}, "given": before, "styles": [one.style for one in found]})
+        return
+    if before is None:
+        show.say(f"{n:,} {'tune' if n == 1 else 'tunes'}: {place.path}")
+    else:
+        after = ", ".join(f"{one.style:.2f}" for one in found)
+        show.say(f"{to}: probability {before:.2f} of the tune that was given, {after} of what was drawn: {place.path}")
+
+
+def _tune(model: Model, words: Words) -> Tune:
+    """The first tune of the file that is named."""
     path = words.file if words.file is not None else words.text
     if path is None:
         raise BadInput("there is no tune: name a MIDI file, or a JSON file of tunes")
     if not Path(path).is_file():
         raise BadInput(f"there is no file {path}")
+    assert isinstance(model.codec, MusicCodec)
+    found: Tune = model.codec.read(Path(path))[0]
+    return found
+
+
+def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: bool) -> None:
+    tune = _tune(model, words)
     place = writing.target(out, model.codec.kind, n)
     codec = model.codec
     assert isinstance(codec, MusicCodec)
-    tune = codec.read(Path(path))[0]
     found = house.fill(model.package, tune, part, n, where_of(model, words.where), words.seed, **dials_of(words.dials))
     writing.write(place, found, codec, {}, {})
     broken = [fault for fault in map(codec.broken, found) if fault is not None]

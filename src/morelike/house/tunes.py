@@ -13,18 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Infills, Obeys
-from ..core.errors import BadInput, Refused
+from ..core.abilities import Density, Infills, Obeys
+from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.spec import lift
 from ..data.music import MusicCodec
 from ..data.music_forms import Events, Voices
 from ..data.tune import Tune, on_grid
+from ..tasks import classifying
 from .able import generator
+from .bayes import classifier, label_of
 from .package import Package
 from .sampling import fixed_conditions
 
 MOST = 100
+DRAWS = 8
+"""Of each arrangement that is wanted, of which the best are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,47 @@ def fill(
         x[:, rows] = _window(model, codec, x[:, rows], there[rows], condition, noise, dials)[:, : rows.stop - rows.start]
         there[rows] = True
     return [_as_given(codec, own, row) for row in x]
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A tune, and how likely it is of the class that was wanted, by Bayes' rule; None where the model has no likelihood."""
+
+    tune: Tune
+    style: float | None
+
+
+def arrange(
+    package: Package, tune: Tune, to: Mapping[str, str], keep: tuple[int, ...] = (1,), n: int = 1, seed: int = 0, **dials: Any
+) -> tuple[float | None, list[Arranged]]:
+    """(style of the tune itself, n tunes that keep the voices `keep` of it, all else drawn as the class `to`, {label: class}, has it, the
+    likeliest of that class first): of `DRAWS` times n. Raises BadInput for what doesn't fit, Refused for a model that can't.
+    """
+    label = label_of(package)
+    if label is None:
+        raise Refused("this model knows no classes: train one with --condition LABEL on tunes of several folders, then it arranges")
+    if list(to) != [label]:
+        raise BadInput(f"a tune goes to one class: --to {label}=...")
+    codec = package.codec
+    found = fill(package, tune, Part(keep), min(MOST, DRAWS * n), to, seed, **dials)
+    if not isinstance(package.model, Density) or not isinstance(codec, MusicCodec):
+        return None, [Arranged(one, None) for one in found[:n]]
+    styles = [_style(package, one, to[label]) for one in (tune, *found)]
+    ranked = sorted(zip(found, styles[1:], strict=True), key=lambda pair: -pair[1])
+    return styles[0], [Arranged(one, style) for one, style in ranked[:n]]
+
+
+def _style(package: Package, tune: Tune, wanted: str) -> float:
+    """The probability of a class given a whole tune."""
+    ruled, codec = classifier(package), package.codec
+    assert isinstance(codec, MusicCodec)
+    if wanted not in ruled.names:
+        raise UnknownName(ruled.label, wanted, ruled.names)
+    x = lift(codec.spec, torch.from_numpy(codec.pieces([tune], dense=False)[0])).to(package.model.device)
+    told = fixed_conditions(package, {ruled.label: wanted})
+    others = {name: value.expand(len(x), *value.shape[1:]) for name, value in told.items() if name != ruled.label}
+    nats = classifying.likelihoods(ruled.density, x, ruled.label, len(ruled.names), others).sum(0, keepdims=True)
+    return float(np.exp(classifying.posterior(nats, ruled.prior)[0, ruled.names.index(wanted)]))
 
 
 def _starts(length: int, window: int) -> list[int]:
