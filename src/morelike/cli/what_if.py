@@ -51,10 +51,12 @@ def simulate(  # noqa: PLR0913  # typer reads the options from the signature
         ),
     ] = None,
     known: Annotated[
-        str | None, typer.Option("--known", metavar="FILE", help="of series: what has been until now", show_default=False)
+        str | None,
+        typer.Option("--known", metavar="FILE", help="of series: what has been until now; of tracks: the scene", show_default=False),
     ] = None,
     ahead: Annotated[
-        int | None, typer.Option("--ahead", min=1, metavar="STEPS", help="of series: how far to go on", show_default=False)
+        int | None,
+        typer.Option("--ahead", min=1, metavar="STEPS", help="of series: how far to go on; of tracks: how long", show_default=False),
     ] = None,
     volatility: Annotated[
         float | None, typer.Option("--volatility", metavar="FACTOR", help="of series: how much wilder than usual", show_default=False)
@@ -67,6 +69,9 @@ def simulate(  # noqa: PLR0913  # typer reads the options from the signature
         list[float] | None,
         typer.Option("--level", metavar="SHARE", help="... at which level; by default 0.95 and 0.99", show_default=False),
     ] = None,
+    density: Annotated[
+        float | None, typer.Option("--density", metavar="FACTOR", help="of tracks: so many times as many people", show_default=False)
+    ] = None,
     where: Demanded = None,
     seed: Seed = 0,
     out: Annotated[
@@ -76,17 +81,24 @@ def simulate(  # noqa: PLR0913  # typer reads the options from the signature
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Draw rows of a table in which some shares or a mean are otherwise and all else follows, and say what else moved. Or paths of a series
-    under stress, and what a sum of its channels may lose: value at risk and expected shortfall, which are no advice."""
-    from . import asking, series_tasks, tasking
+    under stress, and what a sum of its channels may lose: value at risk and expected shortfall, which are no advice. Or a scene of
+    tracks with twice as many people in it."""
+    from . import asking, routes, series_tasks, tasking
 
     series = {"--known": known, "--ahead": ahead, "--volatility": volatility, "--weights": weights, "--level": levels}
     opened = tasking.opened(model, device)
     if opened.codec.kind == "series":
-        tasking.none_of({"--set": shares}, "is for tables")
+        tasking.none_of({"--set": shares, "--density": density}, "is for tables or tracks")
         words = tasking.Words(None, None, where=where or (), dials=dials or (), seed=seed, device=device)
         asked = series_tasks.Scenario(known, ahead, n, shift or (), 1.0 if volatility is None else volatility, weights, levels)
         series_tasks.simulate(opened, words, asked, out, as_json)
         return
+    if opened.codec.kind == "trajectory":
+        others = {name: own for name, own in series.items() if name not in ("--known", "--ahead")}
+        tasking.none_of({**others, "--set": shares, "--shift": shift, "--where": where, "dials": dials}, "isn't for tracks")
+        routes.crowd(opened, known, density, ahead, seed, out, as_json)
+        return
+    tasking.none_of({"--density": density}, "is for tracks")
     tasking.none_of(series, "is for series")
     tasking.none_of({"a second --shift": (shift or ())[1:]}, "is for series")
     shifted = shift[0] if shift else None

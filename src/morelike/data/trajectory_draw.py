@@ -67,6 +67,26 @@ def draw_map(tracks: Sequence[Track], obstacles: Sequence[np.ndarray], shortest:
     write_png(np.asarray(page.resize((page.width // _FINER, page.height // _FINER), Image.Resampling.LANCZOS)), path)
 
 
+def draw_crowds(crowds: Sequence[Sequence[Track]], path: Path) -> None:
+    """Writes one PNG: the ways of several crowds of one scene side by side, a line each, a ring where it begins."""
+    every = np.concatenate([track.points for crowd in crowds for track in crowd])
+    low, high = every.min(0), every.max(0)
+    scale = _FINER * (_WIDE - 2 * _EDGE) / max(float((high - low).max()), 1e-9)
+    width, height = ((high - low) * scale + 2 * _EDGE * _FINER).astype(int).tolist()
+    page = Image.new("RGB", (width * len(crowds), height), "white")
+    pen = ImageDraw.Draw(page)
+    for number, crowd in enumerate(crowds):
+        pen.line([(number * width, 0), (number * width, height)], _RULE, 3)
+        for place, track in enumerate(crowd):
+            points = (track.points - low) * scale + _EDGE * _FINER
+            corners = [(float(x) + number * width, float(height - y)) for x, y in points]
+            colour = _WAYS[place % len(_WAYS)]
+            pen.line(corners, colour, _FINER, joint="curve")
+            x, y = corners[0]
+            pen.ellipse([x - 8, y - 8, x + 8, y + 8], outline=colour, width=3)
+    write_png(np.asarray(page.resize((page.width // _FINER, page.height // _FINER), Image.Resampling.LANCZOS)), path)
+
+
 def _cell(item: Track, span: float) -> Image.Image:
     """One track, drawn three times as large and made small again; `span` metres fill a cell."""
     large = _CELL * _FINER

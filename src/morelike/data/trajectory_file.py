@@ -16,9 +16,9 @@ def read_file(path: Path, seconds: float) -> list[Track]:
 
 
 def write_file(items: Sequence[Track], path: Path, ending: str) -> None:
-    """Writes frame, id, x, y in metres to the tenth of a millimetre: CSV with a header, or tabs without."""
+    """Writes frame (the step), id, x, y in metres to the tenth of a millimetre: CSV with a header, or tabs without."""
     between = "," if ending == ".csv" else "\t"
     rows = [between.join(COLUMNS)] if ending == ".csv" else []
     for number, item in enumerate(items, 1):
-        rows += [between.join((str(step), str(number), f"{x:.4f}", f"{y:.4f}")) for step, (x, y) in enumerate(item.points)]
+        rows += [between.join((str(step), str(number), f"{x:.4f}", f"{y:.4f}")) for step, (x, y) in enumerate(item.points, item.first)]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
