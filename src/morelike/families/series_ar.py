@@ -36,10 +36,13 @@ class SeriesARSettings:
     """Deviations of the Gaussians are multiplied by it."""
     particles: int = 32
     """Drafts of a series with gaps, of which what is known behind the gaps chooses."""
+    drift: float = 1.0
+    """Half of the training examples are moved up or down by a constant of this deviation, each channel by its own; their first step is
+    not learnt. So what follows is foretold from levels that the data don't have, too."""
     lr: float = 2e-3
 
     def __post_init__(self) -> None:
-        check_ranges(self, mixture=(1, 256), jitter=(0, 1), temperature=(0, 100), particles=(1, 4096))
+        check_ranges(self, mixture=(1, 256), jitter=(0, 1), temperature=(0, 100), particles=(1, 4096), drift=(0, 100))
 
 
 class SeriesAR(Generator, Density, Infills):
@@ -68,7 +71,10 @@ class SeriesAR(Generator, Density, Infills):
 
     def _loss(self, batch: Batch) -> Terms:
         x = batch.data + self.settings.jitter * batch.noise.normal(self.spec.shape, "jitter")
-        nats = -self.nets["steps"](x, batch.condition, batch.given).float().flatten(1).sum(1)
+        moved = (batch.noise.uniform((), "moved") < 0.5).to(x) * float(self.settings.drift > 0)
+        shift = self.settings.drift * batch.noise.normal((self.spec.shape[0], 1), "shift")
+        each = -self.nets["steps"](x + moved[:, None, None] * shift, batch.condition, batch.given).float()
+        nats = each.flatten(1).sum(1) - moved * each[:, 0].sum(1)
         return {"loss": nats / elements(self.spec), "nats": nats.detach()}
 
     def log_prob(self, x: Tensor, condition: Condition = None, *, noise: Noise | None = None) -> Tensor:

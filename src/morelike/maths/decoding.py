@@ -22,6 +22,8 @@ from ..core.spec import Tokens, live
 from .beam import search
 from .constraint import Constraint, certain
 
+_ALIVE = 0.75
+"""Where at most this share of the rows is still written, the others are left out of the net's work."""
 _BLOCK = 256
 """Places whose uniforms are drawn at once; a fixed number, so that a draw doesn't depend on T."""
 
@@ -253,17 +255,23 @@ class _Job:
         ended = torch.zeros_like(new[:, :0].sum(1), dtype=torch.bool) if stop is None else (new == stop).any(1)
         seen = self._seen() if self.dials.repetition_penalty != 1 else None
         uniforms = new.new_zeros(0)
+        # the rows that are still written, once those that have ended are left out
+        rows = torch.arange(len(new), device=new.device)
         for place in range(self.prefix.shape[1], self.length):
             if stop is not None and bool(ended.all()):
                 return
             if place % _BLOCK == 0 or not uniforms.numel():
                 uniforms = self.noise.under("ids", place // _BLOCK).uniform((_BLOCK,), "id")
+            if state is not None and int((~ended).sum()) <= _ALIVE * len(ended):
+                kept = (~ended).nonzero()[:, 0]
+                rows, ended, new, state = rows[kept], ended[kept], new[kept], state.rows(kept)
+                seen, held = None if seen is None else seen[kept], None if held is None else held[kept.cpu()]
             with torch.no_grad():  # not around the yield, which would leave the caller without gradients
                 logits, state = self.model.next(new, self.condition, state)
                 log_probs = certain(logits)
                 left = self.length - place - 1
                 weights = self._allowed(log_probs, held, left)
-                ids = pick(weigh(weights, self.dials, seen), uniforms[:, place % _BLOCK])
+                ids = pick(weigh(weights, self.dials, seen), uniforms[rows, place % _BLOCK])
                 likely = log_probs.gather(1, ids[:, None])[:, 0]
             if stop is not None:
                 ids, likely = torch.where(ended, stop, ids), torch.where(ended, 0.0, likely)
@@ -274,6 +282,9 @@ class _Job:
             if seen is not None:
                 seen = seen.scatter(1, ids[:, None], True)
             new = ids[:, None]
+            if len(rows) < len(self.prefix):
+                ids = ids.new_full((len(self.prefix),), stop or 0).index_copy(0, rows, ids)
+                likely = likely.new_zeros(len(self.prefix)).index_copy(0, rows, likely)
             yield ids, likely
 
     def _seen(self) -> Tensor:
