@@ -37,18 +37,24 @@ def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: boo
     if path is None:
         raise BadInput("there is no tune: name a MIDI file, or a JSON file of tunes")
     if not Path(path).is_file():
-        raise BadInput(f"there is no file {path}")
+        raise BadInput(f"{path} is a folder; a file is needed" if Path(path).is_dir() else f"there is no file {path}")
     place = writing.target(out, model.codec.kind, n)
     codec = model.codec
     assert isinstance(codec, MusicCodec)
-    tune = codec.read(Path(path))[0]
+    tunes = codec.read(Path(path))
+    tune = tunes[0]
     found = house.fill(model.package, tune, part, n, where_of(model, words.where), words.seed, **dials_of(words.dials))
     writing.write(place, found, codec, {}, {})
+    lost = house.without_place(codec, tune, part)
     broken = [fault for fault in map(codec.broken, found) if fault is not None]
     if as_json:
-        show.as_json({"path": str(place.path), "n": n, "notes": [len(one) for one in found], "broken": broken})
+        show.as_json({"path": str(place.path), "n": n, "notes": [len(one) for one in found], "broken": broken, "left_out": lost})
         return
     show.say(f"{n:,} {'tune' if n == 1 else 'tunes'}: {place.path}")
+    if len(tunes) > 1:
+        show.say(f"{path} holds {len(tunes):,} tunes, of which the first is taken")
+    if lost:
+        show.say(f"{lost:,} notes of {path} have no place in the {codec.spec.shape[1]} voices of this model, and were left out")
     if broken:
         show.say(f"{len(broken):,} of them don't keep all rules ({broken[0]}): what was given doesn't either")
 
