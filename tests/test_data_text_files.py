@@ -98,7 +98,7 @@ def test_binary_files_are_refused_by_name(tmp_path: Path) -> None:
     for name, raw in (("noise.txt", noise), ("small.txt", np.arange(5000, dtype="<i4").tobytes()), ("a.txt", b"\x89PNG\r\n\x1a\n" + noise)):
         with pytest.raises(BadInput, match=f"{name} isn't text"):
             open_source(written(tmp_path / name, raw))
-    with pytest.raises(BadInput, match="isn't data of a kind"):
+    with pytest.raises(BadInput, match=r"isn't data of a kind.*music.*molecules.*levels"):
         open_source(written(tmp_path / "noise.bin", noise))
     with pytest.raises(BadInput, match="is empty"):
         open_source(written(tmp_path / "empty.txt", b""))

@@ -186,6 +186,8 @@ def test_numbered_puzzles_and_their_splits(tmp_path: Path) -> None:
     ({"a.txt": "X-\n", "l.json": '{"X": "solid", "-": "empty", "X": "passable"}'}, r"l\.json says two things of the tile 'X'"),
     ({"a.txt": "XX-\n", "l.json": '{"X": ["solid", "passable"], "-": "empty"}'}, r"l\.json contradicts itself: the tile 'X'"),
     ({"a.txt": "XX-\n", "l.json": json.dumps(LEGEND), "m.json": '{"X": "solid", "-": "wall"}'}, r"several legends, l\.json, m\.json"),
+    ({"a.txt": "XX-\n", "legend.json": '{"tiles": {"X": "solid",'}, r"legend\.json is no legend: it is no JSON"),
+    ({"a.txt": "XX-\n", "legend.json": '{"tiles": {"XX": "solid", "-": "empty"}}'}, r"legend\.json: a tile is one character, not 'XX'"),
     ({"a.txt": "\n\n", "l.json": json.dumps(LEGEND)}, r"a\.txt holds no level"),
     ({"r.json": '[["XX", "--"], ["XX", "-"]]', "l.json": json.dumps(LEGEND)}, r"r\.json, level 1, row 2: it has 1 tiles"),
 ])  # fmt: skip

@@ -7,6 +7,7 @@ import itertools
 import json
 import struct
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -391,7 +392,7 @@ def test_from_midi_files_to_harmonies(family: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert model.codec.spec.shape == (8, 2)
     assert {"pitch-classes", "parallels", "rules-kept", "longest-copy"} <= set(model.card["scores"])
-    from morelike.house.tunes import Part, fill
+    from morelike.house.tunes import Part, fill, without_place
 
     assert not [fault for fault in map(model.codec.broken, model.sample(20, seed=2)) if fault is not None]
     assert [fault for fault in map(model.codec.broken, model.sample(20, seed=2, rules=False)) if fault is not None]
@@ -407,6 +408,19 @@ def test_from_midi_files_to_harmonies(family: str, tmp_path: Path) -> None:
     bars = fill(model.package, longer, Part(bars=(2, 3)), n=1, seed=3)[0]
     assert cut(bars, 0, 8).notes == cut(longer, 0, 8).notes
     assert cut(bars, 24, 32).notes == cut(longer, 24, 32).notes
+    # a voice that isn't kept stays outside of the bars
+    lower = fill(model.package, longer, Part(keep=(1,), bars=(2, 2)), n=1, seed=3)[0]
+    assert cut(lower, 0, 8).notes == cut(longer, 0, 8).notes
+    assert cut(lower, 16, 32).notes == cut(longer, 16, 32).notes
+    # bars that are no whole steps don't drift
+    odd = replace(longer, metre=(5, 16))
+    seventh = fill(model.package, odd, Part(bars=(7, 7)), n=1, seed=3)[0]
+    assert cut(seventh, 0, 15).notes == cut(odd, 0, 15).notes
+    assert cut(seventh, 18, 32).notes == cut(odd, 18, 32).notes
+    with pytest.raises(BadInput, match="the bars 1 to 13"):
+        fill(model.package, odd, Part(bars=(14, 14)))
+    three = replace(given, notes=tidy([*given.notes, Note(40, 0, 4, 2), Note(41, 4, 4, 2)]))
+    assert [without_place(model.codec, three, part) for part in (Part(bars=(1, 1)), Part(keep=(1,)))] == [2, 0]
     with pytest.raises(BadInput, match="the bars 1 to 1"):
         fill(model.package, given, Part(bars=(2, 2)))
     with pytest.raises(BadInput, match="voices 1 to 2"):

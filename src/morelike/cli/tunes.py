@@ -39,12 +39,13 @@ def translate(model: Model, words: Words, to: str | None, kept: str | None, n: i
     if not equals:
         raise BadInput("name the class that the tune is to be of: --to CONDITION=CLASS")
     place = writing.target(out or "arranged.mid", model.codec.kind, n)
-    tune = _tune(model, words)
-    before, found = house.arrange(model.package, tune, {label: value}, _voices(kept) or (1,), n, words.seed, **dials_of(words.dials))
+    tunes = _tunes(model, words)
+    before, found = house.arrange(model.package, tunes[0], {label: value}, _voices(kept) or (1,), n, words.seed, **dials_of(words.dials))
     writing.write(place, [one.tune for one in found], model.codec, {}, {})
     if as_json:
         show.as_json({"path": str(place.path), "to": {label: value}, "given": before, "styles": [one.style for one in found]})
         return
+    _say_first(tunes)
     if before is None:
         show.say(f"{n:,} {'tune' if n == 1 else 'tunes'}: {place.path}")
     else:
@@ -52,30 +53,39 @@ def translate(model: Model, words: Words, to: str | None, kept: str | None, n: i
         show.say(f"{to}: probability {before:.2f} of the tune that was given, {after} of what was drawn: {place.path}")
 
 
-def _tune(model: Model, words: Words) -> Tune:
-    """The first tune of the file that is named."""
+def _tunes(model: Model, words: Words) -> list[Tune]:
+    """The tunes of the file that is named, of which the first is taken."""
     path = words.file if words.file is not None else words.text
     if path is None:
         raise BadInput("there is no tune: name a MIDI file, or a JSON file of tunes")
     if not Path(path).is_file():
-        raise BadInput(f"there is no file {path}")
+        raise BadInput(f"{path} is a folder; a file is needed" if Path(path).is_dir() else f"there is no file {path}")
     assert isinstance(model.codec, MusicCodec)
-    found: Tune = model.codec.read(Path(path))[0]
+    found: list[Tune] = model.codec.read(Path(path))
     return found
 
 
+def _say_first(tunes: list[Tune]) -> None:
+    if len(tunes) > 1:
+        show.say(f"the file holds {len(tunes):,} tunes, of which the first is taken")
+
+
 def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: bool) -> None:
-    tune = _tune(model, words)
+    tunes = _tunes(model, words)
     place = writing.target(out, model.codec.kind, n)
     codec = model.codec
     assert isinstance(codec, MusicCodec)
-    found = house.fill(model.package, tune, part, n, where_of(model, words.where), words.seed, **dials_of(words.dials))
+    found = house.fill(model.package, tunes[0], part, n, where_of(model, words.where), words.seed, **dials_of(words.dials))
     writing.write(place, found, codec, {}, {})
+    lost = house.without_place(codec, tunes[0], part)
     broken = [fault for fault in map(codec.broken, found) if fault is not None]
     if as_json:
-        show.as_json({"path": str(place.path), "n": n, "notes": [len(one) for one in found], "broken": broken})
+        show.as_json({"path": str(place.path), "n": n, "notes": [len(one) for one in found], "broken": broken, "left_out": lost})
         return
     show.say(f"{n:,} {'tune' if n == 1 else 'tunes'}: {place.path}")
+    _say_first(tunes)
+    if lost:
+        show.say(f"{lost:,} notes have no place in the {codec.spec.shape[1]} voices of this model, and were left out")
     if broken:
         show.say(f"{len(broken):,} of them don't keep all rules ({broken[0]}): what was given doesn't either")
 

@@ -31,10 +31,10 @@ _ASIDE = ("readme", "license", "licence", "notice")
 def found_level(name: str, files: Files, kind: str | None, condition: Sequence[str], alone: bool) -> list[Found]:
     """All sets of levels among the files. Without `kind` only what says that it is one: a legend lies beside, levels are numbered, or the
     first is drawn in the tiles of Sokoban."""
-    legend = _legend(files)
     texts = [file for file in files.sizes if plain_name(file).suffix.lower() == ".txt" and not _aside(file)]
     if alone and kind == "level" and not texts:
         texts = [file for file in files.sizes if plain_name(file).suffix.lower() != ".json"]
+    legend = _legend(files, bool(texts))
     meant = legend is not None or kind == "level"
     if texts and not meant:
         first = _text(files, texts[0])
@@ -71,8 +71,9 @@ def _text(files: Files, file: str) -> str:
     return found
 
 
-def _legend(files: Files) -> Legend | None:
-    """The legend among the files, or beside a zip or a single file. Raises BadInput where there are several, or one is broken."""
+def _legend(files: Files, by_name: bool) -> Legend | None:
+    """The legend among the files, or beside a zip or a single file; `by_name`: one called legend.json counts whatever it holds. Raises
+    BadInput where there are several, or one is broken."""
     beside = files.where.parent if not isinstance(files, FolderFiles) else files.where
     places: list[tuple[Files, str]] = [(files, file) for file in files.sizes if file.lower().endswith(".json")]
     if beside.is_dir():
@@ -84,12 +85,13 @@ def _legend(files: Files) -> Legend | None:
         if where.sizes[file] > _LEGEND_BYTES:
             continue
         text = where.read(file).decode("utf-8", "replace")
+        # a broken legend must not turn levels into text
+        called = by_name and PurePosixPath(file).name.lower() == "legend.json"
         try:
-            loaded = json.loads(text)
+            if called or is_legend(json.loads(text)):
+                found.append(Legend.of(text, file))
         except (ValueError, RecursionError):
             continue
-        if is_legend(loaded):
-            found.append(Legend.of(text, file))
     if len({str(sorted(one.json().items())) for one in found}) > 1:
         raise BadInput(f"there are several legends, {', '.join(one.name for one in found)}: keep one beside the levels.")
     return found[0] if found else None

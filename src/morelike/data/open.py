@@ -319,7 +319,8 @@ def _nothing(path: Path, files: Files) -> str:
         return f"{path} is empty: it holds no files. Put pictures, texts (or an .npz, .npy or IDX file) there."
     shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     texts = "text (.txt, .jsonl, pairs in .tsv, .csv or NAME.de and NAME.en)"
-    reads = f"pictures (PNG, JPEG, ...), tables (.csv, .tsv, .parquet), {texts}, .npz, .npy and IDX files, and zips of them"
+    worlds = "music (.mid, JSON lists of pitches), molecules (.smi), drawings (.svg, .ndjson), levels (.txt with a legend.json)"
+    reads = f"pictures (PNG, JPEG, ...), tables (.csv, .tsv, .parquet), {texts}, {worlds}, .npz, .npy and IDX files, and zips of them"
     if path.is_file() and path.suffix.lower() != ".zip":
         return f"{path} isn't data of a kind that is read; this version reads {reads} (and any text file with --kind text)."
     return f"{path} holds no data of a kind that is read: only {shown}. This version reads {reads}."

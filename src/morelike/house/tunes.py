@@ -5,8 +5,10 @@ T steps of a window, L steps of the tune, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,8 @@ from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.spec import lift
 from ..data.music import MusicCodec
-from ..data.music_forms import Events, Voices
-from ..data.tune import Tune, on_grid
+from ..data.music_forms import Events, Voices, placed
+from ..data.tune import Note, Tune, on_grid
 from ..tasks import classifying
 from .able import generator
 from .bayes import classifier, label_of
@@ -123,8 +125,8 @@ def _starts(length: int, window: int) -> list[int]:
 def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.ndarray]:
     """(ids (L,V), which of them are known (L,V)). Raises BadInput."""
     low, pitches = codec.form.low, codec.form.pitches
-    bar, slots = tune.bar, codec.spec.shape[1]
-    length = tune.length + part.more * bar
+    slots = codec.spec.shape[1]
+    length = tune.length + _begins(tune, part.more + 1)
     form = codec.form
     if part.keep and not isinstance(form, Voices):
         raise BadInput("this model learnt rolls, in which voices are not told apart; say which bars are drawn instead")
@@ -132,7 +134,7 @@ def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.nd
     if wrong := sorted(set(part.keep) - set(range(1, len(voices) + 1))):
         raise BadInput(f"there is no voice {wrong[0]}; this model knows the voices 1 to {len(voices)}")
     kept = {voices[number - 1] for number in part.keep}
-    heard = [note for note in tune.notes if not kept or note.voice in kept]
+    heard = _heard(tune, part, kept)
     if strange := [note.pitch for note in heard if not low <= note.pitch < low + pitches]:
         raise BadInput(f"the tune has the pitch {strange[0]}; this model knows {low} to {low + pitches - 1}: transpose it")
     clean = Tune(tuple(heard), tune.length, tune.resolution)
@@ -142,17 +144,38 @@ def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.nd
         hidden[:, [slot for slot, voice in enumerate(form.slots) if voice in kept]] = False
     if part.bars is not None:
         first, last = part.bars
-        bars = -(-tune.length // bar)
+        bars = next(number for number in itertools.count(1) if _begins(tune, number + 1) >= tune.length)
         if not 1 <= first <= last <= bars:
             raise BadInput(f"bars {first}-{last} can't be drawn: the tune has the bars 1 to {bars}")
-        hidden[: (first - 1) * bar] = False
-        hidden[last * bar :] = False
+        hidden[: _begins(tune, first)] = False
+        hidden[_begins(tune, last + 1) :] = False
     elif part.more:
         hidden[: tune.length] = False
         hidden[tune.length :] = True
     elif not kept:
         raise BadInput("nothing says what is to be drawn: name the voices that are kept, or the bars that are drawn anew")
     return ids, ~hidden
+
+
+def _heard(tune: Tune, part: Part, kept: Collection[int]) -> list[Note]:
+    """The notes that are given: where bars are named or added, the voices that aren't kept stay outside of them."""
+    whole = not kept or part.bars is not None or part.more > 0
+    return [note for note in tune.notes if whole or note.voice in kept]
+
+
+def without_place(codec: MusicCodec, tune: Tune, part: Part) -> int:
+    """How many of the notes that are given have no place in the model's voices, and are left out."""
+    if not isinstance(codec.form, Voices):
+        return 0
+    slots = codec.form.slots
+    voices = sorted(set(slots))
+    heard = _heard(on_grid(tune, codec.steps), part, {voices[number - 1] for number in part.keep if number <= len(voices)})
+    return sum(place < 0 for _, place in placed(replace(tune, notes=tuple(heard)), dict(Counter(slots))))
+
+
+def _begins(tune: Tune, bar: int) -> int:
+    """The step where a bar (from 1) begins, rounded up: bars of odd metres need not be whole steps."""
+    return -(-(bar - 1) * tune.resolution * 4 * tune.metre[0] // tune.metre[1])
 
 
 def _window(
