@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import morelike
+from conftest import Runner
 from morelike.core.errors import BadInput, Refused
 from morelike.core.noise import Noise
 from morelike.data.level import LevelCodec
@@ -302,6 +303,22 @@ def test_levels_go_on_and_stay_playable(model: Model) -> None:
     wall = "\n".join(["X" * 12] * 6)
     with pytest.raises(BadInput, match="can't be walked through"):
         house.extend(model.package, wall, 1, 4, {}, 0, {})
+
+
+def test_levels_that_go_on_are_written(model: Model, morelike_cli: Runner, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text(side(5) + "\n")
+    ended = morelike_cli("extend", model.folder, "--file", tmp_path / "own.txt", "-n", "2", "--length", "6", "--out", tmp_path / "on.json")
+    assert "2 levels: " in ended.out
+    found = json.loads((tmp_path / "on.json").read_text())
+    assert [len(level[0]) for level in found] == [30, 30]
+    assert [row[:24] for row in found[0]] == side(5).split("\n")
+
+
+def test_a_short_level_makes_all_windows_short_and_is_said() -> None:
+    made = codec([side(1, 5), *(side(number, 60) for number in range(11))])
+    assert made.layout.width == 5
+    assert "the shortest level has 5 columns, so 5 of each are seen at once; half of the levels have 60 or more" in made.describe()[0]
+    assert not any("the shortest level" in line for line in codec([side(number, 60) for number in range(12)]).describe())
 
 
 def test_a_gap_is_filled_so_that_the_level_can_be_played(model: Model) -> None:

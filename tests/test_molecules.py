@@ -260,7 +260,8 @@ def test_whatever_completes_a_molecule_keeps_its_known_part(text: str, beginning
 
 @pytest.mark.parametrize(
     ("text", "wrong"),
-    [("CC", "no gap"), ("C*C", "join two known parts"), ("*", "nothing is known"), ("C.C*", "in pieces"), ("F(*)C", "more bonds"),
+    [("CC", "no gap"), ("C*C", "join two known parts"), ("*", "nothing is known"), ("C.C*", "in pieces"),
+     ("[Na+].[Cl-]*", "in pieces"), ("F(*)C", "more bonds"),
      ("C1C*", "ring")],
 )
 def test_known_parts_that_cannot_be(text: str, wrong: str) -> None:

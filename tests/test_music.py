@@ -156,6 +156,12 @@ END = (0, b"\xff\x2f\x00")
 NOTE = ((0, b"\x90\x3c\x40"), (96, b"\x80\x3c\x40"))
 
 
+def test_midi_within_riff_is_read() -> None:
+    plain = midi(track(*NOTE))
+    wrapped = b"RIFF" + struct.pack("<I", len(plain) + 12) + b"RMIDdata" + struct.pack("<I", len(plain)) + plain
+    assert read_midi(wrapped, "a.rmi")[0] == read_midi(plain, "a.mid")[0]
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -402,6 +408,8 @@ def test_from_midi_files_to_harmonies(family: str, tmp_path: Path) -> None:
     for tune in found:
         assert [(note.pitch, note.start) for note in tune.notes if note.voice == 0] == soprano
         assert model.codec.broken(tune) is None
+    with pytest.raises(BadInput, match="every voice is kept: there is nothing to draw"):
+        fill(model.package, given, Part(keep=(1, 2)))
     longer = fill(model.package, given, Part(more=3), n=1)[0]
     assert longer.length == 8 + 3 * 8
     assert cut(longer, 0, 8).notes == on_grid(given, 2).notes

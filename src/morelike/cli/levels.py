@@ -16,16 +16,21 @@ from .tasking import Words
 _USUAL = 4
 
 
-def extend(model: Model, words: Words, n: int, length: int | None, as_json: bool) -> None:
-    """Prints the ways in which the level of a file goes on, each whole."""
+def extend(model: Model, words: Words, n: int, length: int | None, out: str | None, as_json: bool) -> None:
+    """Prints the ways in which the level of a file goes on, each whole, or writes them as `sample` does."""
     if words.file is None:
         raise BadInput("name the level that is to go on: --file level.txt")
     if words.constraint is not None or words.stop:
         raise BadInput("constraints and stop strings are for texts; levels obey the rules of their game")
+    place = None if out is None else writing.target(out, model.codec.kind, n)
     level = house.read_level(model.package, words.file)
     found = house.extend(model.package, level, n, length, where_of(model, words.where), words.seed, dials_of(words.dials))
+    if place is not None:
+        writing.write(place, found, model.codec, {}, {})
     if as_json:
-        show.as_json({"file": words.file, "levels": found})
+        show.as_json({"file": words.file, "levels": found, "path": None if place is None else str(place.path)})
+    elif place is not None:
+        show.say(f"{n:,} {'level' if n == 1 else 'levels'}: {place.path}")
     else:
         print("\n\n".join(found))
 

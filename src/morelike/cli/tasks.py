@@ -71,10 +71,10 @@ def extend(  # noqa: PLR0913  # typer reads the options from the signature
         tasking.none_of({"--constraint": constraint, "--stop": stop}, "is for texts")
         series_tasks.extend(opened, words, length, n, out, as_json, RichAudience(quiet))
         return
-    tasking.none_of({"--out": out}, "is for tunes, drawings and series")
     if opened.codec.kind == "level":
-        levels.extend(opened, words, n, length, as_json)
+        levels.extend(opened, words, n, length, out, as_json)
         return
+    tasking.none_of({"--out": out}, "is for tunes, levels, drawings and series")
     tasking.extend(opened, words, n, length, as_json, RichAudience(quiet))
 
 

@@ -113,6 +113,7 @@ class LevelCodec(World):
         rules = _one_of("codec.game", game, GAMES) or known.game(tiles)
         along, said = _direction(sizes, window is None)
         height, width = _usual(sizes, along, WINDOW if window is None else window, window is not None)
+        said += _narrowed(sizes, along, height, width) if window is None else []
         walked = along == "columns" or (rules == "platformer" and not along and width >= height)
         chosen: Form = _one_of("codec.form", form, get_args(Form)) or ("columns" if walked else "rows")
         if (chosen, along) in (("rows", "columns"), ("columns", "rows")):
@@ -340,6 +341,16 @@ def _usual(sizes: Mapping[tuple[int, int], int], along: str, window: int, asked:
         raise BadInput(f"codec.window must be between 2 and {shortest}, the {along} of the shortest level, not {window}.")
     window = min(window, shortest)
     return (_commonest(sizes, 0), window) if along == "columns" else (window, _commonest(sizes, 1))
+
+
+def _narrowed(sizes: Mapping[tuple[int, int], int], along: str, height: int, width: int) -> list[str]:
+    """What is to be said where one short level makes the windows of all others short."""
+    side = 1 if along == "columns" else 0
+    own, usual = (height, width)[side], int(np.median([one[side] for one, count in sizes.items() for _ in range(count)]))
+    if not along or own >= min(WINDOW, usual // 2):
+        return []
+    short = f"the shortest level has {own} {along}, so {own} of each are seen at once"
+    return [f"{short}; half of the levels have {usual} or more: take short ones out"]
 
 
 def _sized(rows: int, columns: int) -> str:

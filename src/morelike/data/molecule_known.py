@@ -21,6 +21,8 @@ def known_part(text: str, beginning: bool) -> list[str | int]:
         raise BadInput(f"there are {smiles.count('*')} gaps; at most {MOST_GAPS} are filled at once")
     if "*" not in smiles:
         raise BadInput("there is no gap in the molecule: write ___ where something is to be attached, as in c1ccc(___)cc1")
+    if "." in smiles:
+        raise BadInput("the known part is in pieces (a dot stands between them); give one")
     mol = parsed(smiles)
     if mol is None:
         without = fault(smiles.replace("*", "C").replace("()", ""))
@@ -31,8 +33,6 @@ def known_part(text: str, beginning: bool) -> list[str | int]:
         raise BadInput("nothing is known but gaps: draw with `sample`")
     if any(one.GetDegree() != 1 for one in gaps):
         raise BadInput("a gap is what hangs on one atom: it can't join two known parts, or stand alone")
-    if "." in smiles:
-        raise BadInput("the known part is in pieces (a dot stands between them); give one")
     chem.Kekulize(mol, clearAromaticFlags=True)
     parts = re.split(r"\[\*\]|\*", chem.MolToSmiles(mol, rootedAtAtom=real[0]))
     found: list[str | int] = []

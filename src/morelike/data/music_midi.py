@@ -45,6 +45,8 @@ def read_midi(data: bytes, name: str) -> tuple[Tune, Counter[str]]:
 
     Raises BadInput in a sentence that names the file.
     """
+    if data[:4] == b"RIFF" and data[8:16] == b"RMIDdata":
+        data = data[20:]
     if len(data) < 14 or data[:4] != b"MThd":
         raise BadInput(f"{name} is no MIDI file: it doesn't begin with MThd" if data else f"{name} is empty (0 bytes)")
     size, form, _, division = struct.unpack(">IHHH", data[4:14])

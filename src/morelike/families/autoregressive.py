@@ -65,7 +65,7 @@ class Autoregressive(IdById):
 
     @classmethod
     def refuses(cls, spec: Spec, conditions: Conditions) -> str | None:
-        return None if sequential(spec) else "it goes through sequences of ids (text, notes, ...), one after another"
+        return None if sequential(spec) else "it goes through sequences of ids, one after another (of tunes, codec.form=events gives them)"
 
     @classmethod
     def wants(cls, spec: Spec, conditions: Conditions, settings: AutoregressiveSettings) -> dict[str, Net]:

@@ -154,6 +154,8 @@ def _asked(codec: MusicCodec, tune: Tune, part: Part) -> tuple[np.ndarray, np.nd
         hidden[tune.length :] = True
     elif not kept:
         raise BadInput("nothing says what is to be drawn: name the voices that are kept, or the bars that are drawn anew")
+    if not hidden.any():
+        raise BadInput("every voice is kept: there is nothing to draw")
     return ids, ~hidden
 
 
