@@ -102,7 +102,7 @@ def test_mixtures_are_those_of_torch() -> None:
 
 def test_series_ar_learns_an_autoregression_to_its_entropy() -> None:
     torch.manual_seed(0)
-    model = made("series-ar", (1, 6), mixture=2, jitter=0.0)
+    model = made("series-ar", (1, 6), mixture=2, jitter=0.0, drift=0.0)
     data, optimiser = walk(4_000, 6), torch.optim.Adam(model.parameters(), lr=1e-2)
     for step in range(120):
         rows = torch.arange(step * 200, step * 200 + 200) % len(data)
@@ -122,6 +122,29 @@ def test_series_ar_learns_an_autoregression_to_its_entropy() -> None:
     expected = COEFFICIENT * 1.5 / (1 + COEFFICIENT**2)
     assert float(found.mean()) == pytest.approx(expected, abs=0.12)
     assert float(found.std()) == pytest.approx(SPREAD / math.sqrt(1 + COEFFICIENT**2), abs=0.1)
+
+
+def test_series_ar_follows_levels_that_it_has_not_seen() -> None:
+    """Steps of 0.1 around levels near 0, gone on with from 6: with drift the series stays there."""
+    noise = Noise(0, 2_000)
+    data = (0.3 * noise.normal((1, 1), "level") + 0.1 * noise.normal((1, 10), "steps").cumsum(2)).float()
+    ends = []
+    for drift in (0.0, 3.0):
+        torch.manual_seed(0)
+        model = made("series-ar", (1, 10), mixture=2, drift=drift)
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+        for step in range(80):
+            rows = torch.arange(step * 100, step * 100 + 100) % len(data)
+            optimiser.zero_grad()
+            model.players()[0].loss(Batch(data[rows], Noise(1, step * 100 + torch.arange(100))))["loss"].mean().backward()
+            optimiser.step()
+        model.eval()
+        known = torch.zeros(500, 1, 10, dtype=torch.bool)
+        known[..., :5] = True
+        with torch.no_grad():
+            ends.append(float(model.infill(data[:500] + 6, known, noise=Noise(4, 500))[:, 0, -1].mean()))
+    assert abs(ends[1] - 6) < 0.6
+    assert abs(ends[1] - 6) < 0.5 * abs(ends[0] - 6)
 
 
 def test_drafts_that_count_for_little_are_replaced_in_proportion() -> None:
