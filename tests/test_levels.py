@@ -314,6 +314,21 @@ def test_levels_that_go_on_are_written(model: Model, morelike_cli: Runner, tmp_p
     assert [row[:24] for row in found[0]] == side(5).split("\n")
 
 
+def test_levels_between_two_files(tmp_path: Path, morelike_cli: Runner) -> None:
+    folder(tmp_path)
+    settings = {"codec.window": 8, "train.batch": 4}
+    made = morelike.train(str(tmp_path / "side"), model="text-vae", steps=2, size="xs", judge=False, out=str(tmp_path / "m"), **settings)  # type: ignore[arg-type]
+    for number in (1, 2):
+        (tmp_path / f"{number}.txt").write_text(side(number, 8) + "\n")
+    ended = morelike_cli("interpolate", tmp_path / "m", tmp_path / "1.txt", tmp_path / "2.txt", "-n", "3")
+    levels = ended.out.strip("\n").split("\n")
+    assert len(levels) == 18
+    assert all(steps(kinds_of(made, "\n".join(levels[start : start + 6]))) is not None for start in (0, 6, 12))
+    missing = morelike_cli("interpolate", tmp_path / "m", tmp_path / "1.txt", tmp_path / "none.txt")
+    assert missing.code == 2
+    assert "there is no file" in missing.err
+
+
 def test_a_short_level_makes_all_windows_short_and_is_said() -> None:
     made = codec([side(1, 5), *(side(number, 60) for number in range(11))])
     assert made.layout.width == 5

@@ -338,7 +338,7 @@ def interpolate(  # noqa: PLR0913  # typer reads the options from the signature
     model: ModelPath,
     start: Annotated[
         str,
-        typer.Argument(metavar="A", help="a text, a picture's path, numbers (0.5,-1; after -- if negative), or a seed", show_default=False),
+        typer.Argument(metavar="A", help="a text, a file of one, numbers (0.5,-1; after -- if negative), or a seed", show_default=False),
     ],
     end: Annotated[str, typer.Argument(metavar="B", help="the same", show_default=False)],
     n: Annotated[int, typer.Option("-n", help="how many steps, both ends included")] = 7,

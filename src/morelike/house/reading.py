@@ -48,12 +48,15 @@ def lines_of(text: str) -> list[str]:
 
 
 def item_of(codec: Codec, value: Any) -> np.ndarray:
-    """(1,*) one example as coded from what a user gives: a text, the path of a picture, numbers with commas between, or a raw item."""
+    """(1,*) one example as coded from what a user gives: a text, the path of a picture or of a file that the codec
+    reads, numbers with commas between, or a raw item."""
     if codec.kind == "text":
         if not isinstance(value, str) or not value:
             raise BadInput("there is no text: it is empty")
         return np.asarray(codec.encode([value]))
-    if codec.kind == "curve" and isinstance(value, str):
+    # a molecule or a level may be given as it is
+    written = codec.kind == "molecule" and isinstance(value, str) and Path(value).suffix not in (".smi", ".csv", ".tsv")
+    if isinstance(codec, World) and isinstance(value, str) and not written and "\n" not in value:
         value = Path(value)
     if isinstance(value, Path) and isinstance(codec, World):
         if not value.is_file():
