@@ -87,7 +87,7 @@ def _fill(model: Model, words: Words, part: Part, n: int, out: str, as_json: boo
     if lost:
         show.say(f"{lost:,} notes have no place in the {codec.spec.shape[1]} voices of this model, and were left out")
     if broken:
-        show.say(f"{len(broken):,} of them don't keep all rules ({broken[0]}): what was given doesn't either")
+        show.say(f"rules broken in {len(broken):,} of {n:,} ({broken[0]}), as in what was given")
 
 
 def _voices(text: str | None) -> tuple[int, ...]:

@@ -214,6 +214,7 @@ def _cut(item: Series, lines: Sequence[int], where: str, notes: list[str]) -> li
     usual = None if steps is None else usual_step(steps)
     places = [] if steps is None or usual is None else (gaps(steps, usual) + 1).tolist()
     if places:
-        notes.append(f"{where}: {len(places):,} gaps in time, the first before line {lines[places[0]]}; no window spans one")
+        count = "a gap in time" if len(places) == 1 else f"{len(places):,} gaps in time, the first"
+        notes.append(f"{where}: {count} before line {lines[places[0]]}; no window spans one")
     edges = [0, *places, len(item)]
     return [(item.part(start, stop), every[start:stop]) for start, stop in itertools.pairwise(edges)]
