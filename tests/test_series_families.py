@@ -100,16 +100,21 @@ def test_mixtures_are_those_of_torch() -> None:
     assert torch.allclose(mixed(x, weights.log_softmax(1), means, scales), truth.log_prob(x), atol=1e-5)
 
 
+def taught(model: Any, data: torch.Tensor, steps: int, size: int) -> None:
+    """Some steps of Adam on batches of `size` rows in turn."""
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        rows = torch.arange(step * size, step * size + size) % len(data)
+        optimiser.zero_grad()
+        model.players()[0].loss(Batch(data[rows], Noise(1, step * size + torch.arange(size))))["loss"].mean().backward()
+        optimiser.step()
+    model.eval()
+
+
 def test_series_ar_learns_an_autoregression_to_its_entropy() -> None:
     torch.manual_seed(0)
     model = made("series-ar", (1, 6), mixture=2, jitter=0.0, drift=0.0)
-    data, optimiser = walk(4_000, 6), torch.optim.Adam(model.parameters(), lr=1e-2)
-    for step in range(120):
-        rows = torch.arange(step * 200, step * 200 + 200) % len(data)
-        optimiser.zero_grad()
-        model.players()[0].loss(Batch(data[rows], Noise(1, step * 200 + torch.arange(200))))["loss"].mean().backward()
-        optimiser.step()
-    model.eval()
+    taught(model, walk(4_000, 6), 120, 200)
     entropy = 6 * 0.5 * math.log(2 * math.pi * math.e) + 5 * math.log(SPREAD)
     with torch.no_grad():
         fresh = walk(2_000, 6, seed=2)
@@ -132,13 +137,7 @@ def test_series_ar_follows_levels_that_it_has_not_seen() -> None:
     for drift in (0.0, 3.0):
         torch.manual_seed(0)
         model = made("series-ar", (1, 10), mixture=2, drift=drift)
-        optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-        for step in range(80):
-            rows = torch.arange(step * 100, step * 100 + 100) % len(data)
-            optimiser.zero_grad()
-            model.players()[0].loss(Batch(data[rows], Noise(1, step * 100 + torch.arange(100))))["loss"].mean().backward()
-            optimiser.step()
-        model.eval()
+        taught(model, data, 80, 100)
         known = torch.zeros(500, 1, 10, dtype=torch.bool)
         known[..., :5] = True
         with torch.no_grad():
