@@ -39,33 +39,41 @@ SETS = {"etth1": (24, 24, 26), "exchange_rate": (30, 1, 10)}
 """Steps ahead, season, the largest order tried."""
 
 
-def read(name: str) -> tuple[Array, tuple[int, int, int], list[str]]:
-    """((L,C), where training, check and test end, names)."""
+def read(name: str) -> tuple[Array, tuple[int, int, int], list[str], Array | None]:
+    """((L,C), where training, check and test end, names, times (L,))."""
     folder = Path(os.environ.get("MORELIKE_DATA", "../shared/data")) / name
     if name == "etth1":
         with gzip.open(folder / "ETTh1.csv.gz", "rt") as file:
             rows = [line.strip().split(",") for line in file]
-        return np.array([row[1:] for row in rows[1:]], float), (8640, 11520, 14400), rows[0][1:]
+        times = np.array([row[0] for row in rows[1:]], "datetime64[us]")
+        return np.array([row[1:] for row in rows[1:]], float), (8640, 11520, 14400), rows[0][1:], times
     values = np.loadtxt(folder / "exchange_rate.txt.gz", delimiter=",")
     ends = int(0.6 * len(values)), int(0.8 * len(values)), len(values)
-    return values, ends, [f"rate {number + 1}" for number in range(values.shape[1])]
+    return values, ends, [f"rate {number + 1}" for number in range(values.shape[1])], None
 
 
-def trained(values: Array, ends: tuple[int, int, int], names: list[str], options: argparse.Namespace) -> morelike.Model:
+def trained(
+    values: Array, ends: tuple[int, int, int], names: list[str], times: Array | None, options: argparse.Namespace
+) -> morelike.Model:
     """A model of the training part; the check part is what it is validated on."""
     settings = dials_of(options.settings)
     with tempfile.TemporaryDirectory() as folder:
         for word, (start, stop) in {"train": (0, ends[0]), "validation": (ends[0], ends[1]), "test": (ends[1], ends[2])}.items():
-            head = ",".join(name.replace(" ", "_") for name in names)
-            np.savetxt(Path(folder) / f"{word}.csv", values[start:stop], delimiter=",", header=head, comments="", fmt="%.10g")
+            dates = [] if times is None else ["date"]
+            rows = [",".join([*dates, *(name.replace(" ", "_") for name in names)])]
+            for number in range(start, stop):
+                told = [] if times is None else [str(times[number].astype("datetime64[s]")).replace("T", " ")]
+                rows.append(",".join([*told, *(f"{value:.10g}" for value in values[number])]))
+            (Path(folder) / f"{word}.csv").write_text("\n".join(rows) + "\n")
         return morelike.train(folder, kind="series", model=options.model, minutes=options.minutes, judge=False, out=options.out,
                               **{"codec.window": options.window, **settings})  # fmt: skip
 
 
-def drawn(view: View, values: Array, origins: Array, ahead: int, members: int) -> Array:
+def drawn(view: View, values: Array, times: Array | None, origins: Array, ahead: int, members: int) -> Array:
     """(M,B,H,C) paths from each origin, of which the model sees as much as it looks back over."""
     context = view.codec.window - min(ahead, view.codec.window // 4)
-    items = [Series(values[origin - context : origin + ahead], tuple(view.codec.names)) for origin in origins]
+    parts = [slice(origin - context, origin + ahead) for origin in origins]
+    items = [Series(values[part], tuple(view.codec.names), None if times is None else times[part]) for part in parts]
     hidden = np.zeros((context + ahead, values.shape[1]), bool)
     hidden[context:] = True
     return back_test(view, items, hidden, members)[:, :, context:]
@@ -90,7 +98,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=96)
     parser.add_argument("--out", default=None)
     options = parser.parse_intermixed_args()
-    values, ends, names = read(options.data)
+    values, ends, names, times = read(options.data)
     ahead, season, most = SETS[options.data]
     train, rng, members = values[: ends[0]], np.random.default_rng(0), options.members
     origins = np.arange(ends[1], ends[2] - ahead + 1, options.every)
@@ -105,18 +113,18 @@ def main() -> None:
         rivals[f"... of changes of logarithms, order {moves.order}"] = lambda: np.exp(
             logs[origins - 1][None, :, None] + moves.paths(np.diff(logs, axis=0), origins - 1, members, ahead, rng).cumsum(2)
         )
-    model = trained(values, ends, names, options)
+    model = trained(values, ends, names, times, options)
     view = View.of(model.package, "are gone on with so")
     kept: dict[str, Array] = {}
 
     def own() -> Array:
-        kept["paths"] = drawn(view, values, origins, ahead, members)
+        kept["paths"] = drawn(view, values, times, origins, ahead, members)
         return kept["paths"]
 
     def conformed() -> Array:
         checks = np.arange(ends[0] + options.window, ends[1] - ahead + 1, max(1, (ends[1] - ends[0]) // 150))
         truth = np.stack([values[origin : origin + ahead] for origin in checks])
-        return spread_out(kept["paths"], conformal(drawn(view, values, checks, ahead, 40), truth, LEVEL))
+        return spread_out(kept["paths"], conformal(drawn(view, values, times, checks, ahead, 40), truth, LEVEL))
 
     truth, scale = np.stack([values[origin : origin + ahead] for origin in origins]), train.std(0)
     block = -(-max(ahead, 168 if options.data == "etth1" else ahead) // options.every)

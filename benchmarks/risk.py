@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=96)
     parser.add_argument("--out", default=None)
     options = parser.parse_intermixed_args()
-    values, ends, names = read("exchange_rate")
+    values, ends, names, times = read("exchange_rate")
     origins = np.arange(ends[1], ends[2])
     began = time.perf_counter()
-    view = View.of(trained(values, ends, names, options).package, "are gone on with so")
+    view = View.of(trained(values, ends, names, times, options).package, "are gone on with so")
     # in parts, for paths of all days at once take much memory
-    parts = [drawn(view, values, own, 1, options.members)[:, :, 0] for own in np.array_split(origins, 16)]
+    parts = [drawn(view, values, times, own, 1, options.members)[:, :, 0] for own in np.array_split(origins, 16)]
     ahead = np.concatenate(parts, 1)
     print(f"{len(origins)} days, {options.members} paths each, {time.perf_counter() - began:.0f} s with training")
     shares = 1 / values[ends[0] - 1] / values.shape[1]

@@ -65,15 +65,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default=None)
     options = parser.parse_intermixed_args()
-    values, ends, names = read("etth1")
-    view = View.of(trained(values, ends, names, options).package, "have faults found so")
+    values, ends, names, times = read("etth1")
+    view = View.of(trained(values, ends, names, times, options).package, "have faults found so")
     mean, scale = values[: ends[0]].mean(0), values[: ends[0]].std(0)
     sound = values[START : START + HOURS]
     broken, marks = planted(sound, scale, np.random.default_rng(options.seed))
-    check = [Series(values[ends[0] : ends[1]], tuple(names))]
+    assert times is not None
+    check, dates = [Series(values[ends[0] : ends[1]], tuple(names), times[ends[0] : ends[1]])], times[START : START + HOURS]
 
     def found_in(hours: Array) -> Faults:
-        return detect(view, Series(hours, tuple(names)), 0.01, Silent(), lambda: check)
+        return detect(view, Series(hours, tuple(names), dates), 0.01, Silent(), lambda: check)
 
     began = time.perf_counter()
     found = found_in(broken)

@@ -13,6 +13,7 @@ from morelike.core.errors import BadInput
 from morelike.data.files import FolderFiles
 from morelike.data.open import open_source
 from morelike.data.series import SeriesCodec
+from morelike.data.series_calendar import Calendar
 from morelike.data.series_clock import usual_step
 from morelike.data.series_items import Series, series
 from morelike.data.series_open import following
@@ -237,6 +238,41 @@ def test_uneven_times_are_drawn_with_the_values(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diff(found.times), np.diff(times[:24]), atol=1e-3)
     assert usual_step(np.array([1.0, 1.0, 1.0, 5.0])) is None
     assert usual_step(np.array([31.0, 28.0, 31.0, 30.0])) == 30.5
+
+
+def test_the_calendar_is_told_and_drawn_windows_lie_where_they_say(tmp_path: Path) -> None:
+    source = opened(written(tmp_path / "s.csv", hours(24 * 30)))
+    train = source.items[0]
+    codec = SeriesCodec.fit([train], calendar=True, **source.settings)
+    assert codec.spec.shape == (2 + 2 + 6, 24)
+    assert codec.facts()["seasons"] == ["day", "week"]
+    assert any("told where in the day and the week" in said for said in codec.describe())
+    assert train.times is not None
+    morning = train.part(24 * 8 + 9, 24 * 9 + 9)
+    x = codec.encode([train, morning])
+    turn = 2 * np.pi * (9 + np.arange(24)) / 24
+    np.testing.assert_allclose(x[1, 2:4], np.sqrt(2) * np.stack([np.sin(turn), np.cos(turn)]), atol=1e-5)
+    first, second = codec.decode(x)
+    for found, real in ((first, train), (second, morning)):
+        assert found.times is not None
+        assert real.times is not None
+        apart = (found.times[0] - real.times[0]) / np.timedelta64(1, "h")
+        assert apart > 0
+        assert apart % (24 * 7) == 0
+    restored = SeriesCodec.restore(json.loads(json.dumps(codec.state())))
+    assert restored.decode(x) == codec.decode(x)
+    with pytest.raises(BadInput, match="has no dates"):
+        codec.encode([series(morning.values, codec.names)])
+    plain = SeriesCodec.fit([train], **source.settings)
+    assert any("codec.calendar=true tells it" in said for said in plain.describe())
+    for other in (series(np.zeros((99, 1))), series(np.zeros((30, 1)), times=np.datetime64("2020-01-01", "h") + np.arange(30))):
+        with pytest.raises(BadInput, match="needs a column of dates"):
+            SeriesCodec.fit([other], calendar=True)
+
+
+def test_days_of_the_week_and_months_are_counted_from_the_calendar() -> None:
+    times = np.array(["2026-11-23T05:59", "2026-12-27T23:00"], "datetime64[us]")
+    assert Calendar(("day", "week", "year")).parts(times).tolist() == [[5, 23], [0, 6], [10, 11]]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ""])

@@ -126,3 +126,22 @@ def test_steps_are_judged_where_they_vary() -> None:
     good, bad = (group.measure(shown(one))["steps"].value for one in (timed(4), timed(40)))
     assert good < 0.1
     assert bad > 0.5
+
+
+def test_what_belongs_to_an_hour_is_judged_where_the_calendar_is_told() -> None:
+    rng = np.random.default_rng(0)
+
+    def days(late: int, count: int = 60) -> list[Series]:
+        starts = np.datetime64("2026-01-05", "h") + rng.integers(0, 24 * 7, count)
+        times = starts[:, None] + np.arange(24)
+        turn = 2 * np.pi * (times.astype(np.int64) - late) / 24
+        return [series(np.sin(row)[:, None] + rng.normal(0, 0.1, (24, 1)), times=time) for row, time in zip(turn, times, strict=True)]
+
+    reference = days(0)
+    (score,) = [score for score in TimeSeries({"seasons": ["day"]}, reference).scores() if score.name == "calendar"]
+    group = DomainScores([score], reference, 0)
+    good, bad = (group.measure(shown(one))["calendar"].value for one in (days(0), days(12)))
+    assert good < 0.1
+    # twice a sine of unit deviation
+    assert bad == pytest.approx(2 * 2 * np.sqrt(2) / np.pi, rel=0.1)
+    assert "calendar" not in [score.name for score in TimeSeries({}, reference).scores()]

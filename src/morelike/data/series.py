@@ -11,6 +11,7 @@ import numpy as np
 from ..core.errors import BadInput
 from ..core.spec import Array
 from .files import FolderFiles
+from .series_calendar import Calendar
 from .series_clock import Clock
 from .series_draw import draw_series
 from .series_items import Series
@@ -34,25 +35,29 @@ _MOST_NUMBERS = 1 << 29
 
 class SeriesCodec(World):
     """Raw item: `Series`. x: (D,T) float32 of about unit scale: the C channels, then +1 where a value is missing and -1 where it isn't for
-    each channel that has gaps (values under them lie on the line between their neighbours), then the logarithm of the time since the row
-    before where time goes by unevenly.
+    each channel that has gaps (values under them lie on the line between their neighbours), then sines and cosines of the calendar where
+    it is told, then the logarithm of the time since the row before where time goes by unevenly.
 
     `form` "levels": each value less its channel's mean, by its standard deviation. "changes": the first row so; below it what is added
     from row to row, by its own standard deviation. `log`: of the logarithms of channels that are positive throughout.
     """
 
     kind: ClassVar[str] = "series"
-    loss: ClassVar[str] = "windows know neither what comes before nor the date; numbers keep the decimals that their channel has"
+    loss: ClassVar[str] = "windows don't know what comes before; numbers keep the decimals that their channel has"
     forms: ClassVar[Mapping[str, str]] = {
         ".csv": "all series below each other, numbered", ".jsonl": "a series a line: its channels as lists", "": "a .csv a series",
     }  # fmt: skip
     page: ClassVar[tuple[int, int]] = (5, 6)
 
-    def __init__(self, window: int, scale: Scale, pace: Pace | None = None, clock: Clock | None = None, said: Sequence[str] = ()) -> None:
+    def __init__(
+        self, window: int, scale: Scale, pace: Pace | None = None, clock: Clock | None = None, calendar: Calendar | None = None,
+        said: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         """`window`: T."""
-        self.window, self.scale, self.pace, self.clock, self._said = window, scale, pace, clock, tuple(said)
+        self.window, self.scale, self.pace, self.clock, self.calendar, self._said = window, scale, pace, clock, calendar, tuple(said)
         self._uneven = pace is not None and pace.uneven
-        self.spec: Array = Array((len(scale.names) + len(scale.gaps) + self._uneven, window))
+        told = 0 if calendar is None else calendar.width
+        self.spec: Array = Array((len(scale.names) + len(scale.gaps) + told + self._uneven, window))
         self.dtype = np.dtype(np.float32)
 
     @property
@@ -62,10 +67,12 @@ class SeriesCodec(World):
 
     @classmethod
     def fit(  # type: ignore[override]  # its settings are named
-        cls, items: Iterable[Series], *, window: int | None = None, form: Form = "levels", log: bool = False, clock: str | None = None
-    ) -> Self:
+        cls, items: Iterable[Series], *, window: int | None = None, form: Form = "levels", log: bool = False, calendar: bool = False,
+        clock: str | None = None,
+    ) -> Self:  # fmt: skip
         """`window`: rows of an example, 24 where nothing is said (or the length that ten and more short series share); `form`: levels or
-        changes; `log`: whether to take logarithms; `clock`: how times are written, JSON.
+        changes; `log`: whether to take logarithms; `calendar`: whether each row is told where in the day, the week and the year it lies;
+        `clock`: how times are written, JSON.
 
         Raises BadInput for settings that can't be, and for series that are all shorter than a window.
         """
@@ -91,7 +98,15 @@ class SeriesCodec(World):
         scale, pace = Scale.fit(series, form == "changes", log, said), Pace.fit(series)
         if pace is not None and pace.uneven:
             said.append("time goes by unevenly: the time between rows is learnt and drawn as a channel of its own")
-        return cls(rows, scale, pace, None if clock is None else Clock.restore(clock), said)
+        seasons = Calendar.fit(series)
+        if calendar and seasons is None:
+            raise BadInput(
+                "codec.calendar=true needs a column of dates, and series that go twice through a day, a week or a year by rows that tell "
+                "its parts apart."
+            )
+        if seasons is not None:
+            said.append(seasons.described(calendar))
+        return cls(rows, scale, pace, None if clock is None else Clock.restore(clock), seasons if calendar else None, said)
 
     def pieces(self, items: Sequence[Series], dense: bool) -> tuple[np.ndarray, np.ndarray] | None:
         """Windows at every row, or (not `dense`) up to a fourth of a window apart; series that are shorter than one give none.
@@ -126,9 +141,11 @@ class SeriesCodec(World):
         return np.ascontiguousarray(x, np.float32)
 
     def beyond(self, item: Series) -> np.ndarray:
-        """(D - C, L) the channels of x that are no values: gaps, and the time between rows."""
+        """(D - C, L) the channels of x that are no values: gaps, the calendar, and the time between rows. Raises BadInput where no dates
+        are known, and the calendar needs them."""
+        told = [] if self.calendar is None else [self.calendar.signals(item.times)]
         uneven = [self.pace.signal(item)[None]] if self.pace is not None and self._uneven else []
-        return np.concatenate([self.scale.signals(item)[2], *uneven])
+        return np.concatenate([self.scale.signals(item)[2], *told, *uneven])
 
     def encode(self, items: Sequence[Series]) -> np.ndarray:
         """(N,D,T) of the first T rows of each. Raises BadInput where one is shorter."""
@@ -153,6 +170,9 @@ class SeriesCodec(World):
         values = self.to_values(signals)
         values[self.scale.missing(signals)] = np.nan
         times = None if self.pace is None else self.pace.times(signals[:, -1])
+        if self.calendar is not None and times is not None and self.pace is not None:
+            first = len(self.scale.names) + len(self.scale.gaps)
+            times = self.calendar.placed(signals[:, first : first + self.calendar.width], times, self.pace.step)
         return [Series(one, self.scale.names, None if times is None else times[row]) for row, one in enumerate(values)]
 
     def to_x(self, values: np.ndarray) -> np.ndarray:
@@ -170,16 +190,22 @@ class SeriesCodec(World):
 
     def state(self) -> dict[str, Any]:
         pace, clock = self.pace and self.pace.state(), self.clock and self.clock.json()
-        return {"window": self.window, "scale": self.scale.state(), "pace": pace, "clock": clock, "said": list(self._said)}
+        scale, told = self.scale.state(), [] if self.calendar is None else list(self.calendar.seasons)
+        return {"window": self.window, "scale": scale, "pace": pace, "clock": clock, "calendar": told, "said": list(self._said)}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         pace = None if state["pace"] is None else Pace.restore(state["pace"])
         clock = None if state["clock"] is None else Clock.restore(state["clock"])
-        return cls(int(state["window"]), Scale.restore(state["scale"]), pace, clock, state["said"])
+        # models of before the calendar don't have it
+        calendar = Calendar(tuple(state["calendar"])) if state.get("calendar") else None
+        return cls(int(state["window"]), Scale.restore(state["scale"]), pace, clock, calendar, state["said"])
 
     def facts(self) -> dict[str, Any]:
-        return {"window": self.window, "names": list(self.scale.names)}
+        return {
+            "window": self.window, "names": list(self.scale.names),
+            "seasons": [] if self.calendar is None else list(self.calendar.seasons),
+        }  # fmt: skip
 
     def describe(self) -> list[str]:
         count = len(self.scale.names)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.contract import Raw
+from ..data.series_calendar import Calendar
 from ..data.series_items import Series
 from ..data.series_scale import filled
 from .domain import Domain, Score
@@ -29,6 +30,8 @@ _RIDGE, _CLASSES_RIDGE = 1e-3, 0.03
 _PAST = 4
 """Rows that the next one is predicted from."""
 _STEPS = np.linspace(-4, 4, 33)
+_PARTS = 24
+"""Most parts that a season is cut into: hours of the day."""
 
 
 class TimeSeries(Domain):
@@ -74,11 +77,28 @@ class TimeSeries(Domain):
         ]
         if varies.sum() > 1:
             found.insert(1, self._against("cross-correlation", lambda x: cross_correlation(x[:, :, varies])))
+        if self.told.get("seasons"):
+            found.append(Score("calendar", Rule("lower", _NEED), "set", self._calendar()))
         if any(np.isnan(item.values).any() for item in self.reference):
             found.append(Score("gaps", Rule("lower", _NEED), "histogram", lambda items: np.array([_gaps(item) for item in items])))
         if any(_uneven(item) for item in self.reference[:100]):
             found.append(Score("steps", Rule("lower", _NEED), "histogram", self._steps()))
         return found
+
+    def _calendar(self) -> Callable[[Sequence[Raw]], float]:
+        """The mean absolute difference, from the training items, of means at each hour, weekday and month that the codec tells."""
+        seasons = Calendar(tuple(self.told["seasons"]))
+
+        def means(items: Sequence[Raw]) -> Numbers:
+            rows, found = self._scaled(items).reshape(-1, len(self._mean)), []
+            for parts in np.concatenate([seasons.parts(item.times) for item in items], 1):
+                sums = np.stack([np.bincount(parts, column, _PARTS) for column in rows.T], 1)
+                count = np.bincount(parts, minlength=_PARTS)[:, None]
+                found.append(sums / np.where(count > 0, count, np.nan))
+            return np.concatenate(found)
+
+        real = means(self.reference)
+        return lambda items: float(np.nanmean(np.abs(means(items) - real)))
 
     def _jumps(self) -> Numbers:
         found = np.diff(self._real, axis=1).std((0, 1))
