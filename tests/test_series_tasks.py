@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,14 +184,14 @@ def test_times_go_on_as_they_went() -> None:
     assert "uneven" in continued(np.array([0.0, 1.0, 2.0, 4.0]), 1)[1]
 
 
-def learnt(values: np.ndarray, window: int) -> FilteredWalk:
+def learnt(values: np.ndarray, window: int, **settings: Any) -> FilteredWalk:
     """A walk that learnt all windows of values (L,C)."""
-    model = FilteredWalk(Array((values.shape[1], window)), {})
+    model = FilteredWalk(Array((values.shape[1], window)), {}, settings=FilteredWalk.Settings(**settings))
     windows = torch.from_numpy(values.T.copy()).float().unfold(1, window, 1).permute(1, 0, 2)
     (learner,) = model.players()
     assert isinstance(learner, Learner)
     assert learner.settle is not None
-    for _ in range(2):
+    for _ in range(3):
         learner.see(Batch(windows, Noise(0, len(windows))))
         learner.settle()
     return model
@@ -217,6 +218,27 @@ def test_a_filtered_walk_follows_the_size_of_the_last_changes_and_what_is_known_
     x[:, :36] = torch.from_numpy(changes[:36].cumsum(0).T - changes[:36].sum(0)[:, None]).float()
     drawn = model.infill(x.expand(2000, -1, -1), known.expand(2000, -1, -1), noise=Noise(0, 2000))
     assert float(drawn[:, 1, 39].mean()) == pytest.approx(0.9 * 4.0, abs=0.5)
+
+
+def test_a_filtered_walk_follows_how_the_last_changes_went_together() -> None:
+    rng = np.random.default_rng(2)
+    shared, own = rng.normal(size=(2, 2000, 1)), rng.normal(size=(2, 2000, 2))
+    changes = np.concatenate([0.9 * shared[0] + 0.4 * own[0], 0.9 * shared[1] * [1, -1] + 0.4 * own[1]])
+    known = torch.ones(2, 96, dtype=torch.bool)
+    known[:, 90:] = False
+    found = {}
+    for together in (0.97, 1.0):
+        model = learnt(changes.cumsum(0), 96, together=together)
+        for name, start in (("along", 100), ("against", 3000)):
+            x = torch.from_numpy(changes[start : start + 96].cumsum(0).T.copy()).float()
+            drawn = model.infill(x.expand(2000, -1, -1), known.expand(2000, -1, -1), noise=Noise(0, 2000)).diff(dim=2)[:, :, 89:]
+            found[name, together] = float(np.corrcoef(drawn.swapaxes(0, 1).flatten(1).numpy())[0, 1])
+    # of +-0.84: a tenth is training's, and 0.97^90 of the rest
+    assert found["along", 0.97] > 0.6
+    assert found["against", 0.97] < -0.6
+    # ... which has as much of the one as of the other
+    assert abs(found["along", 1.0]) < 0.1
+    assert abs(found["against", 1.0]) < 0.1
 
 
 def test_a_gap_of_a_walk_is_a_bridge() -> None:

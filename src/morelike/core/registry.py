@@ -181,7 +181,7 @@ _FAMILIES = [
          "Dempster, Laird, Rubin 1977"),
     Line("filtered-walk", "morelike.families.filtered:FilteredWalk",
          "prices and rates in seconds: a walk of bootstrapped changes, scaled by how large the last ones were",
-         "Barone-Adesi, Giannopoulos, Vosper 1999, VaR without correlations for portfolios of derivative securities"),
+         "Barone-Adesi, Giannopoulos, Vosper 1999, VaR without correlations for portfolios of derivative securities; Engle 2002"),
     Line("realnvp", "morelike.families.flow:Flow", "an invertible map: exact likelihood, a latent of x's size, one-step sampling",
          "Dinh et al. 2017, arXiv:1605.08803"),
     Line("spline-flow", "morelike.families.flow:Flow", "an invertible map with splines for curves: sharper densities than realnvp",

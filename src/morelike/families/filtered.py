@@ -1,4 +1,5 @@
-"""Prices and rates without gradient: a walk whose steps are bootstrapped changes, scaled by how large the last ones were.
+"""Prices and rates without gradient: a walk whose steps are bootstrapped changes, scaled by how large the last ones were and turned by how
+they went together.
 
 B batch, C channels, T steps, M changes kept. Sums are kept in float64.
 """
@@ -21,6 +22,8 @@ from ..maths.reservoir import keep
 
 _SHORTEST = 4
 _SMALLEST = 1e-12
+_SURE, _RIDGE = 0.1, 1e-4
+"""How much the correlations of training always count, and what is added to variances of one: few steps tell little of many channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +32,23 @@ class FilteredWalkSettings:
 
     decay: float = 0.94
     """What each step leaves of the variance before it (RiskMetrics' value for days)."""
+    together: float = 0.97
+    """What each step leaves of the correlations before it (RiskMetrics' value for months); 1: they stay those of training."""
     keep: int = 20_000
     clip: float = 8.0
     """Kept changes are at most so many deviations."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, decay=(0.5, 0.9999), keep=(1, 1 << 20), clip=(1, 1000))
+        check_ranges(self, decay=(0.5, 0.9999), together=(0.5, 1), keep=(1, 1 << 20), clip=(1, 1000))
 
 
 class FilteredWalk(Generator, Infills):
     """Filtered historical simulation (Barone-Adesi, Giannopoulos, Vosper 1999, J. Futures Markets 19(5)) with the variance
-    v_t = decay v_{t-1} + (1 - decay) (x_{t-1} - x_{t-2})^2 of each channel: x_t = x_{t-1} + v_t^(1/2) e_t, e_t (C,) one of the training
-    changes over their own v^(1/2), all channels of a step together, less their mean.
+    v_t = decay v_{t-1} + (1 - decay) (x_{t-1} - x_{t-2})^2 of each channel: x_t = x_{t-1} + v_t^(1/2) e_t, all channels of a step together.
+    Beyond the paper correlations are filtered too, by the same smoothing of e e' (Engle 2002, J. Business & Economic Statistics 20(3), eq.
+    4): e_t = L_t z_t, L_t L_t' the correlations at that time and z_t (C,) one of the training changes over theirs, less their mean.
 
-    Where some channels of a step are known, the others get what linear regression makes of them and the residuals of the e_t that was
+    Where some channels of a step are known, the others get what linear regression makes of them and the residuals of the z_t that was
     drawn; a gap is walked through and the line between its ends taken off, as for a Brownian bridge.
     """
 
@@ -53,13 +59,14 @@ class FilteredWalk(Generator, Infills):
         super().__init__(spec, conditions, nets, parts, settings)
         self.channels, self.length = spec.shape[0], spec.shape[1]
         many, double = self.settings.keep, torch.float64
-        # of each kept example: a change over its deviation, and where and how wild the walk was then
+        # of each kept example: a change over its deviations and correlations, and where and how wild the walk was then
         self.register_buffer("items", torch.zeros(many, 3, self.channels))
         self.register_buffer("keys", torch.full((many,), math.inf))
         self.register_buffer("count", torch.zeros((), dtype=double))
         self.register_buffer("squares", torch.zeros(self.channels, dtype=double))
         self.register_buffer("usual", torch.ones(self.channels))
-        self.register_buffer("covariance", torch.eye(self.channels, dtype=double))
+        self.register_buffer("products", torch.zeros(self.channels, self.channels, dtype=double))
+        self.register_buffer("correlation", torch.eye(self.channels, dtype=double))
         self.register_buffer("excess", torch.ones(self.channels))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
@@ -68,7 +75,8 @@ class FilteredWalk(Generator, Infills):
         self.count: Tensor
         self.squares: Tensor
         self.usual: Tensor
-        self.covariance: Tensor
+        self.products: Tensor
+        self.correlation: Tensor
         self.excess: Tensor
         self.filled: Tensor
         self.turn: Tensor
@@ -80,7 +88,7 @@ class FilteredWalk(Generator, Infills):
         return "it takes no conditions" if conditions else None
 
     def players(self) -> list[Player | Learner]:
-        return [Learner("changes", self._see, self._settle, passes=2)]
+        return [Learner("changes", self._see, self._settle, passes=3)]
 
     def _see(self, batch: Batch) -> Terms:
         x = batch.data
@@ -90,20 +98,31 @@ class FilteredWalk(Generator, Infills):
             self.count += changes.shape[0] * changes.shape[2]
             return {"seen": torch.ones(batch.size, device=x.device)}
         variances = self._variances(x)
+        units = self._clipped(x.diff(dim=2) / variances[:, :, 1:].sqrt())
+        late, rows = self.length // 2, torch.arange(batch.size, device=x.device)
+        if self.turn == 1:
+            own = units[:, :, late - 1 :].double()
+            self.products += torch.einsum("bct,bdt->cd", own, own)
+            return {"seen": torch.ones(batch.size, device=x.device)}
         # a place in the second half, so that the variance is of the example's own changes
-        late = self.length // 2
         place = late + (batch.noise.uniform((), "place") * (self.length - late)).long()
-        rows = torch.arange(batch.size, device=x.device)
-        variance = variances[rows, :, place]
-        moved = (x[rows, :, place] - x[rows, :, place - 1]) / variance.sqrt()
-        item = torch.stack((moved.clamp(-self.settings.clip, self.settings.clip), x[rows, :, place], variance), 1)
-        keep(self.items, self.keys, item, batch.noise.uniform((), "keep"))
+        shared, found = self._usually(batch.size), torch.zeros(batch.size, self.channels, device=x.device)
+        for step in range(1, self.length):
+            white = torch.linalg.solve_triangular(self._root(shared), units[:, :, step - 1].double()[:, :, None], upper=False)
+            found = torch.where((place == step)[:, None], white[:, :, 0].float(), found)
+            shared = self._sharing(shared, units[:, :, step - 1]) if step > 1 else shared
+        keep(self.items, self.keys, torch.stack((self._clipped(found), x[rows, :, place], variances[rows, :, place]), 1),
+             batch.noise.uniform((), "keep"))  # fmt: skip
         return {"seen": torch.ones(batch.size, device=x.device)}
 
     def _settle(self) -> bool:
         self.turn += 1
         if self.turn == 1:
             self.usual.copy_((self.squares / self.count.clamp(min=1)).clamp(min=_SMALLEST))
+            return False
+        if self.turn == 2:
+            deviation = self.products.diagonal().sqrt().clamp(min=_SMALLEST)
+            self.correlation.copy_(self.products / deviation / deviation[:, None])
             return False
         there = self.keys.isfinite()
         order = there.logical_not().long().argsort(stable=True)
@@ -113,9 +132,10 @@ class FilteredWalk(Generator, Infills):
         moved = self.items[: int(self.filled), 0]
         moved -= moved.mean(0)
         self.excess.copy_(moved.square().mean(0).sqrt().clamp(min=_SMALLEST))
-        unit = 1e-6 * torch.eye(self.channels, dtype=torch.float64, device=moved.device)
-        self.covariance.copy_(moved.double().T @ moved.double() / max(1, len(moved)) + unit)
         return True
+
+    def _clipped(self, units: Tensor) -> Tensor:
+        return units.clamp(-self.settings.clip, self.settings.clip)
 
     def _variances(self, x: Tensor) -> Tensor:
         """(B,C,T) of each step's change as foreseen by those before it; at steps 0 and 1 the usual one."""
@@ -130,6 +150,30 @@ class FilteredWalk(Generator, Infills):
         decay = self.settings.decay
         # a channel that stood still wakes up
         return (decay * variance + (1 - decay) * change.square()).clamp(min=1e-8 * self.usual)
+
+    def _usually(self, count: int) -> Tensor:
+        """(B,C,C) products of changes in deviations, as in training."""
+        return self.correlation.expand(count, -1, -1)
+
+    def _sharing(self, shared: Tensor, unit: Tensor) -> Tensor:
+        """(B,C,C) after one more step of changes in deviations (B,C)."""
+        if self.settings.together == 1:
+            return shared
+        own = unit.double()
+        return torch.lerp(own[:, :, None] * own[:, None], shared, self.settings.together)
+
+    def _related(self, shared: Tensor) -> Tensor:
+        """(B,C,C) correlations."""
+        deviation = shared.diagonal(dim1=1, dim2=2).sqrt().clamp(min=_SMALLEST)
+        found = torch.lerp(shared / deviation[:, None] / deviation[:, :, None], self.correlation, _SURE)
+        eye = torch.eye(self.channels, dtype=torch.float64, device=shared.device)
+        related: Tensor = found * (1 - eye) + (1 + _RIDGE) * eye
+        return related
+
+    def _root(self, shared: Tensor) -> Tensor:
+        """(B,C,C) lower triangles L of correlations L L'."""
+        root: Tensor = torch.linalg.cholesky(self._related(shared))
+        return root
 
     def _picked(self, noise: Noise, steps: int) -> Tensor:
         """(B, steps, 3, C) kept items."""
@@ -150,10 +194,11 @@ class FilteredWalk(Generator, Infills):
         variance = torch.where(ever, self.usual, picked[:, 0, 2])
         first = torch.where(ever, first, 0)
         levels, lines = [level], torch.zeros_like(x)
-        since = first
+        since, shared = first, self._usually(len(x))
         for step in range(1, self.length):
             walking, there, told = step > first, known[:, :, step], known[:, :, step - 1]
-            unit = self._together(picked[:, step, 0], (x[:, :, step] - level) / variance.sqrt(), walking & there & told)
+            unit = self._together(picked[:, step, 0], (x[:, :, step] - level) / variance.sqrt(), walking & there & told, shared)
+            shared = self._sharing(shared, self._clipped(torch.where(walking, unit, 0.0))) if step > 1 else shared
             change = torch.where(walking, unit * variance.sqrt(), 0.0)
             missed = torch.where(walking & there & ~told, x[:, :, step] - level - change, 0.0)
             if bool(missed.any()):
@@ -170,21 +215,21 @@ class FilteredWalk(Generator, Infills):
         out = torch.stack(levels, 2) + lines
         return torch.where(known, x, out + torch.where(place < first[:, :, None], before, 0.0))
 
-    def _together(self, drawn: Tensor, seen: Tensor, known: Tensor) -> Tensor:
-        """(B,C) changes in deviations: those `seen` where they are `known`; elsewhere `drawn` ones moved by the regression on how far the
-        drawn ones were off where they are known (exact for Gaussians; Hoffman, Ribak 1991)."""
-        if not bool(known.any()):
-            return drawn
+    def _together(self, white: Tensor, seen: Tensor, known: Tensor, shared: Tensor) -> Tensor:
+        """(B,C) changes in deviations: those `seen` where they are `known`; elsewhere drawn ones, made of `white` ones, moved by the
+        regression on how far the drawn ones were off where they are known (exact for Gaussians; Hoffman, Ribak 1991)."""
         if bool(known.all()):
             return seen
-        out = torch.where(known, seen, drawn).double()
+        related = self._related(shared)
+        drawn = (torch.linalg.cholesky(related) @ white.double()[:, :, None])[:, :, 0]
+        out = torch.where(known, seen.double(), drawn)
         masks, own = known.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         for number, mask in enumerate(masks):
             if 0 < int(mask.sum()) < self.channels:
                 rows = (own == number).nonzero()[:, 0]
-                across, within = self.covariance[~mask][:, mask], self.covariance[mask][:, mask]
-                off = (seen[rows][:, mask] - drawn[rows][:, mask]).double()
-                moved = (torch.linalg.solve(within, off.T).T @ across.T) + drawn[rows][:, ~mask]
+                across, within = related[rows][:, ~mask][:, :, mask], related[rows][:, mask][:, :, mask]
+                off = seen[rows][:, mask].double() - drawn[rows][:, mask]
+                moved = (across @ torch.linalg.solve(within, off[:, :, None]))[:, :, 0] + drawn[rows][:, ~mask]
                 out[rows[:, None], (~mask).nonzero()[:, 0]] = moved
         return out.float()
 
