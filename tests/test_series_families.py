@@ -202,3 +202,28 @@ def test_timegan_has_three_phases_and_each_loss_its_own_nets() -> None:
     assert all(grad is None for grad in grads), "before the game only the supervisor learns"
     late = names["generator"].loss(replace(batch, progress=0.9))["loss"].mean()
     assert all(grad is not None for grad in torch.autograd.grad(late, list(model.nets["generator"].parameters()), allow_unused=True))
+
+
+def test_series_ar_takes_what_is_told_of_a_step_first() -> None:
+    torch.manual_seed(0)
+    model = build(Recipe(model="series-ar", size="xs"), Array((3, 10), told=1), {}).eval()
+    x = torch.randn(4, 3, 10, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        nats = model.surprise(x)
+        later = x.clone()
+        later[:, 1, 4] += 1
+        changed = model.surprise(later) != nats
+        assert not changed[:, :, :4].any()
+        assert not changed[:, [0, 2], 4].any()
+        assert changed[:, :, 5:].all()
+        later = x.clone()
+        later[:, 2, 4] += 1
+        changed = model.surprise(later) != nats
+        assert not changed[:, :, :4].any()
+        assert changed[:, :, 4:].all()
+        # what is told of steps to come chooses nothing: many drafts are as one
+        known = torch.zeros(4, 3, 10, dtype=torch.bool)
+        known[:, :, :5] = known[:, 2] = True
+        one = model.infill(x, known, noise=Noise(0, 4), particles=1)
+        assert torch.equal(model.infill(x, known, noise=Noise(0, 4), particles=16), one)
+        assert torch.equal(one[known], x[known])

@@ -35,6 +35,8 @@ class Array:
     bin: float = 0.0
     grey: int = 0
     """Above 0, of two levels (`bin` 2): levels 0..grey are stored, and x is drawn +1 with the probability level / grey, else -1."""
+    told: int = 0
+    """The last so many channels say when an example is (a calendar): other channels go by them, and they by none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ _MOST_NUMBERS = 1 << 29
 
 class SeriesCodec(World):
     """Raw item: `Series`. x: (D,T) float32 of about unit scale: the C channels, then +1 where a value is missing and -1 where it isn't for
-    each channel that has gaps (values under them lie on the line between their neighbours), then sines and cosines of the calendar where
-    it is told, then the logarithm of the time since the row before where time goes by unevenly.
+    each channel that has gaps (values under them lie on the line between their neighbours), then the logarithm of the time since the row
+    before where time goes by unevenly, then sines and cosines of the calendar where it is told.
 
     `form` "levels": each value less its channel's mean, by its standard deviation. "changes": the first row so; below it what is added
     from row to row, by its own standard deviation. `log`: of the logarithms of channels that are positive throughout.
@@ -57,7 +57,7 @@ class SeriesCodec(World):
         self.window, self.scale, self.pace, self.clock, self.calendar, self._said = window, scale, pace, clock, calendar, tuple(said)
         self._uneven = pace is not None and pace.uneven
         told = 0 if calendar is None else calendar.width
-        self.spec: Array = Array((len(scale.names) + len(scale.gaps) + told + self._uneven, window))
+        self.spec: Array = Array((len(scale.names) + len(scale.gaps) + self._uneven + told, window), told=told)
         self.dtype = np.dtype(np.float32)
 
     @property
@@ -79,6 +79,8 @@ class SeriesCodec(World):
         series = list(items)
         if not series:
             raise BadInput("there are no series to learn from.")
+        if not isinstance(calendar, bool):
+            raise BadInput(f"codec.calendar must be true or false, not {calendar!r}.")
         if form not in get_args(Form):
             raise BadInput(f"codec.form must be one of {', '.join(get_args(Form))}, not {form!r}.")
         if window is not None and not _LEAST <= window <= _MOST:
@@ -141,11 +143,11 @@ class SeriesCodec(World):
         return np.ascontiguousarray(x, np.float32)
 
     def beyond(self, item: Series) -> np.ndarray:
-        """(D - C, L) the channels of x that are no values: gaps, the calendar, and the time between rows. Raises BadInput where no dates
+        """(D - C, L) the channels of x that are no values: gaps, the time between rows, and the calendar. Raises BadInput where no dates
         are known, and the calendar needs them."""
         told = [] if self.calendar is None else [self.calendar.signals(item.times)]
         uneven = [self.pace.signal(item)[None]] if self.pace is not None and self._uneven else []
-        return np.concatenate([self.scale.signals(item)[2], *told, *uneven])
+        return np.concatenate([self.scale.signals(item)[2], *uneven, *told])
 
     def encode(self, items: Sequence[Series]) -> np.ndarray:
         """(N,D,T) of the first T rows of each. Raises BadInput where one is shorter."""
@@ -169,10 +171,10 @@ class SeriesCodec(World):
         signals = np.asarray(x, np.float64)
         values = self.to_values(signals)
         values[self.scale.missing(signals)] = np.nan
-        times = None if self.pace is None else self.pace.times(signals[:, -1])
+        own, told = np.split(signals, [signals.shape[1] - self.spec.told], axis=1)
+        times = None if self.pace is None else self.pace.times(own[:, -1])
         if self.calendar is not None and times is not None and self.pace is not None:
-            first = len(self.scale.names) + len(self.scale.gaps)
-            times = self.calendar.placed(signals[:, first : first + self.calendar.width], times, self.pace.step)
+            times = self.calendar.placed(told, times, self.pace.step)
         return [Series(one, self.scale.names, None if times is None else times[row]) for row, one in enumerate(values)]
 
     def to_x(self, values: np.ndarray) -> np.ndarray:

@@ -73,7 +73,8 @@ class SeriesAR(Generator, Density, Infills):
         x = batch.data + self.settings.jitter * batch.noise.normal(self.spec.shape, "jitter")
         moved = (batch.noise.uniform((), "moved") < 0.5).to(x) * float(self.settings.drift > 0)
         shift = self.settings.drift * batch.noise.normal((self.spec.shape[0], 1), "shift")
-        each = -self.nets["steps"](x + moved[:, None, None] * shift, batch.condition, batch.given).float()
+        shift[:, self.spec.shape[0] - self.spec.told :] = 0.0
+        each = -self.nets["steps"](self._ordered(x + moved[:, None, None] * shift), batch.condition, batch.given).float()
         nats = each.flatten(1).sum(1) - moved * each[:, 0].sum(1)
         return {"loss": nats / elements(self.spec), "nats": nats.detach()}
 
@@ -83,8 +84,12 @@ class SeriesAR(Generator, Density, Infills):
 
     def surprise(self, x: Tensor, condition: Condition = None) -> Tensor:
         """(B,C,T) nats of each value given the steps before it and the channels before it in its step."""
-        nats: Tensor = -self.nets["steps"](x, *all_given(condition)).float().transpose(1, 2)
-        return nats
+        nats: Tensor = -self.nets["steps"](self._ordered(x), *all_given(condition)).float().transpose(1, 2)
+        return self._ordered(nats, back=True)
+
+    def _ordered(self, x: Tensor, back: bool = False) -> Tensor:
+        """(B,C,T) with what is told of a step first; `back` undoes it."""
+        return x.roll(-self.spec.told if back else self.spec.told, 1) if self.spec.told else x
 
     def sample(self, condition: Condition = None, *, noise: Noise, **dials: Any) -> Tensor:
         """Dial: `temperature`."""
@@ -99,7 +104,8 @@ class SeriesAR(Generator, Density, Infills):
         of many particles otherwise. Raises BadInput for another shape, and for known values that are none."""
         shape, count = (noise.size, *self.spec.shape), int(dials.get("particles", self.settings.particles))
         check_known(x, known, shape)
-        count = 1 if _first(known) else count
+        # what is told chooses nothing
+        count = 1 if _first(known[:, : x.shape[1] - self.spec.told]) else count
         parts = [noise.under("particle", i) for i in range(count)]
         drawn_by = [(own.uniform(self.spec.shape, "part"), own.normal(self.spec.shape, "value")) for own in parts]
         numbers = tuple(torch.stack(each, 1).flatten(0, 1) for each in zip(*drawn_by, strict=True))
@@ -117,7 +123,7 @@ class SeriesAR(Generator, Density, Infills):
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """(x with what isn't known drawn (B,C,T), log-weights (B,) of what is). `again`: numbers by which drafts are drawn anew."""
         net: Any = self.nets["steps"]
-        x, weight = x.clone(), torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        x, known, weight = self._ordered(x).clone(), self._ordered(known), torch.zeros(len(x), dtype=torch.float64, device=x.device)
         state = net.begin(*all_given(condition), len(x))
         for step in range(x.shape[2]):
             knows = net.knows(state)
@@ -134,7 +140,7 @@ class SeriesAR(Generator, Density, Infills):
                 which, weight = chosen
                 x, state = x[which], state.rows(which)
             state = net.advance(state, x[:, :, step])
-        return x, weight
+        return self._ordered(x, back=True), weight
 
 
 def _drawn(parts: tuple[Tensor, Tensor, Tensor], uniform: Tensor, normal: Tensor, temperature: float) -> Tensor:
