@@ -7,7 +7,7 @@ tunes without their first voices.
 
 python benchmarks/arrange.py make FOLDER
 morelike train FOLDER --model rnn-nade --condition corpus codec.steps=2 codec.form=voices --minutes 8 --out MODEL
-python benchmarks/arrange.py score MODEL [--tunes 10] [--seed 0]
+python benchmarks/arrange.py score MODEL [--tunes 10] [--seed 0] [guidance=1 ...]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import morelike
+from morelike.cli.drawing import dials_of
 from morelike.data.loader import take
 from morelike.data.music_midi import write_midi
 from morelike.data.open import open_source
@@ -64,7 +65,7 @@ def score(options: argparse.Namespace) -> None:
         other = column.categories[1 - number]
         made, styles, before = [], [], []
         for tune in own:
-            first, [found] = arrange(model.package, tune, {"corpus": other}, n=1, seed=options.seed)
+            first, [found] = arrange(model.package, tune, {"corpus": other}, n=1, seed=options.seed, **dials_of(options.dials))
             made.append(found.tune)
             styles.append(found.style)
             before.append(first)
@@ -81,7 +82,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tunes", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    parser.add_argument("dials", nargs="*", metavar="key=value")
+    options = parser.parse_intermixed_args()
     make(options.folder) if options.what == "make" else score(options)
 
 

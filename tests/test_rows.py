@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from morelike.core.abilities import Away
 from morelike.core.errors import BadInput, Refused
 from morelike.core.noise import Noise
-from morelike.core.spec import Array, Spec, Tokens, live
+from morelike.core.spec import Array, Spec, Tokens, class_label, live
 from morelike.data.loader import Dataset, Order
 from morelike.families.musegan import MuseGAN
 from morelike.families.rnn_nade import RNNNADE
@@ -135,6 +136,30 @@ def test_filling_in_follows_the_model_given_what_is_known(known: tuple[tuple[int
 
 
 @torch.inference_mode()
+def test_what_is_drawn_leans_away_from_another_condition_by_the_ratio_of_both() -> None:
+    spec, kinds = Tokens((1, 2), vocab=3), {"kind": class_label(2)}
+    torch.manual_seed(3)
+    model: Any = build(Recipe(model="rnn-nade", size="xs"), spec, kinds).eval()
+    with torch.no_grad():
+        for value in model.parameters():
+            value += 0.2 * torch.randn_like(value)
+        grids = every_grid(spec)
+        own, other = ({"kind": torch.full((len(grids), 1), number)} for number in (0, 1))
+        first, second = (model.log_prob(grids, told).double() for told in (own, other))
+        away = Away({"kind": torch.ones(8000, 1, dtype=torch.int64)}, 2.0)
+        told = {"kind": torch.zeros(8000, 1, dtype=torch.int64)}
+        nothing = torch.zeros(8000, *spec.shape, dtype=torch.int64)
+        drawn = model.infill(nothing, nothing > 0, told, noise=Noise(0, 8000), away=away, particles=1)
+    # each place by itself leans: the first by the ratio of its own chances, the second by that of those given it
+    pairs = [one.exp().view(3, 3) for one in (first, second)]
+    places = [(pair.sum(1), pair / pair.sum(1, keepdim=True)) for pair in pairs]
+    lead, follow = (a**3 / b**2 for a, b in zip(*places, strict=True))
+    wanted = (lead / lead.sum())[:, None] * follow / follow.sum(1, keepdim=True)
+    found = torch.bincount(drawn[:, 0, 0] * 3 + drawn[:, 0, 1], minlength=9).view(3, 3) / 8000
+    assert float((found - wanted).abs().max()) < 0.02
+    assert float((found - pairs[0]).abs().max()) > 0.05
+
+
 def test_a_known_end_ends_the_grid() -> None:
     model = family(ENDING)
     there = torch.zeros(50, *ENDING.shape, dtype=torch.bool)

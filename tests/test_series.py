@@ -275,6 +275,36 @@ def test_days_of_the_week_and_months_are_counted_from_the_calendar() -> None:
     assert Calendar(("day", "week", "year")).parts(times).tolist() == [[5, 23], [0, 6], [10, 11]]
 
 
+def test_working_days_with_holidays_and_months_are_drawn_as_such(tmp_path: Path) -> None:
+    days = np.busday_offset("2024-01-02", np.delete(np.arange(200), [9, 60, 140]))
+    source = opened(written(tmp_path / "prices.csv", [[str(day), f"{100 + row % 7}.5"] for row, day in enumerate(days)], "Date,Close"))
+    train = source.items[0]
+    codec = SeriesCodec.fit([train], **source.settings)
+    assert codec.spec.shape == (1, 24)
+    assert any("rows are working days" in said for said in codec.describe())
+    assert train.times is not None
+    drawn = codec.decode(codec.encode([train]))[0].times
+    assert drawn is not None
+    assert np.is_busday(drawn.astype("datetime64[D]")).all()
+    assert drawn[0] > train.times[-1]
+    assert (np.busday_count(drawn[:-1].astype("datetime64[D]"), drawn[1:].astype("datetime64[D]")) == 1).all()
+    told = SeriesCodec.fit([train], calendar=True, **source.settings)
+    friday = train.part(3, 27)
+    again = told.decode(told.encode([friday]))[0].times
+    assert again is not None
+    assert friday.times is not None
+    assert (again[0] - friday.times[0]) % np.timedelta64(7, "D") == 0
+    for day, said in ((1, "rows are months"), (0, "rows are ends of months")):
+        months = np.arange("2015-01", "2024-01", dtype="datetime64[M]").astype("datetime64[D]") + np.timedelta64(day - 1, "D")
+        codec = SeriesCodec.fit([series(np.arange(108.0)[:, None], times=months)])
+        assert any(said in one for one in codec.describe())
+        ahead = codec.decode(np.zeros((1, 1, 24)))[0].times
+        assert ahead is not None
+        assert ahead.astype("datetime64[D]").astype(str).tolist()[:3] == (
+            ["2024-01-01", "2024-02-01", "2024-03-01"] if day else ["2023-12-31", "2024-01-31", "2024-02-29"]
+        )
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ""])
 def test_written_with_times_that_go_on_in_their_own_format(ending: str, tmp_path: Path) -> None:
     source = opened(written(tmp_path / "s.csv", hours(100)))

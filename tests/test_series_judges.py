@@ -121,7 +121,7 @@ def test_steps_are_judged_where_they_vary() -> None:
         return [series(rng.normal(0, 1, (24, 1)), times=np.cumsum(rng.uniform(1, most, 24))) for _ in range(60)]
 
     reference = timed(4)
-    (score,) = [score for score in TimeSeries({}, reference).scores() if score.name == "steps"]
+    (score,) = [score for score in TimeSeries({"uneven": True}, reference).scores() if score.name == "steps"]
     group = DomainScores([score], reference, 0)
     good, bad = (group.measure(shown(one))["steps"].value for one in (timed(4), timed(40)))
     assert good < 0.1

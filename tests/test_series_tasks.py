@@ -181,6 +181,15 @@ def test_times_go_on_as_they_went() -> None:
     found, said = continued(weekdays, 3)
     assert said == "by weekdays"
     assert found.astype("datetime64[D]").astype(str).tolist() == ["2021-01-14", "2021-01-15", "2021-01-18"]
+    found, said = continued(np.delete(weekdays, 3), 1)
+    assert said == "the times are uneven, and go on by their commonest step"
+    long = np.busday_offset("2021-01-04", np.delete(np.arange(60), [17, 41])).astype("datetime64[us]") + np.timedelta64(16, "h")
+    found, said = continued(long, 2)
+    assert said == "by weekdays"
+    assert found.astype("datetime64[h]").astype(str).tolist() == ["2021-03-29T16", "2021-03-30T16"]
+    found, said = continued(np.array(["2023-10-31", "2023-11-30", "2023-12-31"], "datetime64[us]"), 3)
+    assert said == "by months"
+    assert found.astype("datetime64[D]").astype(str).tolist() == ["2024-01-31", "2024-02-29", "2024-03-31"]
     assert "uneven" in continued(np.array([0.0, 1.0, 2.0, 4.0]), 1)[1]
 
 

@@ -147,6 +147,19 @@ class Obeys(Infills):
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """What is drawn leans away from another condition: step by step in proportion to p(x | own)^(1 + guidance) / p(x | other)^guidance
+    (after Ho, Salimans 2022, arXiv:2207.12598, eq. 6; of sequences: Sanchez et al. 2023, arXiv:2306.17806)."""
+
+    condition: Condition
+    guidance: float
+
+
+class Leans(Infills):
+    """Its `infill` takes the dial `away`, an `Away`; what is known is weighed without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Among:
     """The ids that a category field of a `Row` may have."""
 

@@ -143,8 +143,9 @@ def lift_all(specs: Conditions, stored: Mapping[str, Tensor]) -> dict[str, Tenso
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """A Spec as JSON values; `spec_from_json` is the inverse."""
     match spec:
-        case Array(shape, step, grey):
-            return {"kind": "array", "shape": list(shape), "bin": step, **({"grey": grey} if grey else {})}
+        case Array(shape, step, grey, told):
+            plain = {"kind": "array", "shape": list(shape), "bin": step}
+            return {**plain, **({"grey": grey} if grey else {}), **({"told": told} if told else {})}
         case Tokens(shape, vocab, stop, alphabet, period):
             more = {"alphabet": alphabet} if alphabet else {}
             return {"kind": "tokens", "shape": list(shape), "vocab": vocab, "stop": stop, **more, **({"period": period} if period else {})}
@@ -161,7 +162,7 @@ def spec_from_json(values: Mapping[str, Any]) -> Spec:
     """The inverse of `spec_to_json`. Raises ValueError for a kind that this version doesn't know."""
     match values:
         case {"kind": "array", "shape": shape, "bin": step}:
-            return Array(tuple(shape), step, values.get("grey", 0))
+            return Array(tuple(shape), step, values.get("grey", 0), values.get("told", 0))
         case {"kind": "tokens", "shape": shape, "vocab": vocab, "stop": stop}:
             return Tokens(tuple(shape), vocab, stop, values.get("alphabet", ""), values.get("period", 0))
         case {"kind": "row", "fields": fields}:

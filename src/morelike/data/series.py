@@ -108,6 +108,8 @@ class SeriesCodec(World):
             )
         if seasons is not None:
             said.append(seasons.described(calendar))
+        if pace is not None and (how := pace.described()) is not None:
+            said.append(how)
         return cls(rows, scale, pace, None if clock is None else Clock.restore(clock), seasons if calendar else None, said)
 
     def pieces(self, items: Sequence[Series], dense: bool) -> tuple[np.ndarray, np.ndarray] | None:
@@ -171,11 +173,19 @@ class SeriesCodec(World):
         signals = np.asarray(x, np.float64)
         values = self.to_values(signals)
         values[self.scale.missing(signals)] = np.nan
-        own, told = np.split(signals, [signals.shape[1] - self.spec.told], axis=1)
-        times = None if self.pace is None else self.pace.times(own[:, -1])
-        if self.calendar is not None and times is not None and self.pace is not None:
-            times = self.calendar.placed(told, times, self.pace.step)
+        times = None if self.pace is None else self._times(self.pace, signals)
         return [Series(one, self.scale.names, None if times is None else times[row]) for row, one in enumerate(values)]
+
+    def _times(self, pace: Pace, signals: np.ndarray) -> np.ndarray:
+        """(N,L) times of signals (N,D,L): from the end of training on, or where the calendar that was drawn is next after it."""
+        own, told = np.split(signals, [signals.shape[1] - self.spec.told], axis=1)
+        first = np.zeros(len(signals), np.int64)
+        if self.calendar is not None:
+            first = self.calendar.nearest(told, pace.at(np.arange(self.calendar.rows(pace.at(np.arange(2))))))
+        if pace.uneven:
+            out: np.ndarray = pace.at(first)[:, None] + pace.passed(own[:, -1])
+            return out
+        return pace.at(first[:, None] + np.arange(signals.shape[2]))
 
     def to_x(self, values: np.ndarray) -> np.ndarray:
         """(C,L) float32 of the values (L,C) of a series of any length, missing ones NaN: the first C channels of x."""
@@ -205,7 +215,7 @@ class SeriesCodec(World):
 
     def facts(self) -> dict[str, Any]:
         return {
-            "window": self.window, "names": list(self.scale.names),
+            "window": self.window, "names": list(self.scale.names), "uneven": self._uneven,
             "seasons": [] if self.calendar is None else list(self.calendar.seasons),
         }  # fmt: skip
 

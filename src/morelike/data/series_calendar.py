@@ -74,13 +74,12 @@ class Calendar:
         }  # fmt: skip
         return np.array([every[name] for name in self.seasons])
 
-    def placed(self, signals: np.ndarray, times: np.ndarray, step: float) -> np.ndarray:
-        """(N,L) times moved on, by whole steps, to where the calendar is most like signals (N,K,L)."""
-        period = _SEASONS[self.seasons[-1]][0]
-        step = max(step, period / _CANDIDATES)
-        moves = np.rint(np.arange(0, period, step)).astype("timedelta64[us]")
-        wanted = self.signals(times[0, 0] + moves)
-        # the calendar turns at one pace, so the first row decides
-        best = (signals[:, :, 0] @ wanted).argmax(1)
-        out: np.ndarray = times + moves[best][:, None]
-        return out
+    def nearest(self, signals: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """(N,) which of the times (M,) is most like the first row of signals (N,K,L): the calendar turns at one pace, so it decides."""
+        found: np.ndarray = (signals[:, :, 0] @ self.signals(times)).argmax(1)
+        return found
+
+    def rows(self, times: np.ndarray) -> int:
+        """How many rows, of which the times (2,) are two, go through the longest season; at most so many as are tried."""
+        step = float((times[1] - times[0]).astype("timedelta64[us]").astype(np.int64))
+        return int(np.clip(np.ceil(_SEASONS[self.seasons[-1]][0] / step), 1, _CANDIDATES))

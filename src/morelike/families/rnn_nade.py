@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.abilities import Condition, Density, Obeys, check_known
+from ..core.abilities import Away, Condition, Density, Leans, Obeys, check_known
 from ..core.contract import Batch, Generator, Learner, Net, Optim, Player, Terms, all_given
 from ..core.errors import BadInput, Refused
 from ..core.noise import Noise
@@ -54,7 +54,7 @@ class RNNNADESettings:
         check_ranges(self, above=(0, 64), reach=(1, 1024), dropout=(0, 0.99), temperature=(0, 100), particles=(1, 4096))
 
 
-class RNNNADE(Generator, Density, Obeys):
+class RNNNADE(Generator, Density, Obeys, Leans):
     """A recurrent net over rows and a neural autoregressive estimator within them (Boulanger-Lewandowski et al. 2012, arXiv:1206.6392,
     section 5; Larochelle, Murray 2011): exact likelihood. For music a row is what sounds at a time, so notes of a chord know each other.
     """
@@ -133,9 +133,10 @@ class RNNNADE(Generator, Density, Obeys):
     def infill(
         self, x: Tensor, known: Tensor, condition: Condition = None, *, noise: Noise, rule: Rule | None = None, **dials: Any
     ) -> Tensor:
-        """Dials: `temperature`, `particles`. Sequential Monte Carlo (Doucet, de Freitas, Gordon 2001): drafts of which the likelier ones,
-        judged by the known ids so far, are gone on with row by row. Exact where what is known comes before what isn't (rows to go on
-        with), in the limit of many particles otherwise. Raises BadInput for known ids that are none, or for another shape."""
+        """Dials: `temperature`, `particles`, `away`. Sequential Monte Carlo (Doucet, de Freitas, Gordon 2001): drafts of which the
+        likelier ones, judged by the known ids so far, are gone on with row by row. Exact where what is known comes before what isn't
+        (rows to go on with), in the limit of many particles otherwise. Raises BadInput for known ids that are none, or for another
+        shape."""
         return self._infill(x, known, condition, noise, dials, rule, None)
 
     def infill_by(
@@ -155,9 +156,14 @@ class RNNNADE(Generator, Density, Obeys):
         if bool((known & ((x < 0) | (x >= self.spec.vocab))).any()):
             raise BadInput(f"what is known must be ids of 0..{self.spec.vocab - 1}")
         uniform = torch.stack([noise.under("particle", i).uniform(_numbers(self.spec), "cells") for i in range(count)], 1).flatten(0, 1)
-        told = {name: value.repeat_interleave(count, 0) for name, value in (condition or {}).items()}
+        away: Away | None = dials.get("away")
+        told, other = (
+            {name: value.repeat_interleave(count, 0) for name, value in (own or {}).items()} for own in (condition, away and away.condition)
+        )
         warm = dials.get("temperature", self.settings.temperature)
-        drafts = _Drafts(self, x.repeat_interleave(count, 0), known.repeat_interleave(count, 0), told, uniform, warm, rule, beside)
+        leaning = away and Away(other, away.guidance)
+        wide, there = x.repeat_interleave(count, 0), known.repeat_interleave(count, 0)
+        drafts = _Drafts(self, wide, there, told, uniform, warm, rule, beside, leaning)
         again = noise.uniform((self.spec.shape[0] + 1,), "again")
         drawn, weight = drafts.run(lambda row, weights: resampled(weights, again[:, row], count))
         best = pick(weight.view(-1, count), again[:, -1])
@@ -183,11 +189,14 @@ class _Drafts:
     temperature: float
     rule: Rule | None
     beside: Beside | None = None
+    away: Away | None = None
     weight: Tensor = field(init=False)
     """(B,) nats of what was known so far, and of having kept `beside`, given what came before."""
     alive: Tensor = field(init=False)
     """(B,) bool: the grid hasn't ended."""
     state: Any = field(init=False)
+    other: Any = field(init=False)
+    """The state under the condition that is drawn away from."""
 
     def run(self, choose: Callable[[int, Tensor], tuple[Tensor, Tensor] | None] | None = None) -> tuple[Tensor, Tensor]:
         """(grids (B,T,R), log-weights (B,)). `choose`: (row, log-weights) -> which drafts are gone on with and their
@@ -197,6 +206,7 @@ class _Drafts:
         self.weight = torch.zeros(len(self.x), dtype=torch.float64, device=self.x.device)
         self.alive = torch.ones(len(self.x), dtype=torch.bool, device=self.x.device)
         self.state = net.begin(*all_given(self.condition), len(self.x))
+        self.other = None if self.away is None else net.begin(*all_given(self.away.condition), len(self.x))
         for row in range(self.x.shape[1]):
             self._row(net, row)
             if not bool(self.alive.any()):
@@ -207,7 +217,9 @@ class _Drafts:
                 which, self.weight = chosen
                 # drafts of one example have the same known ids, so whole rows may change places
                 self.x, self.state, self.alive = self.x[which], self.state.rows(which), self.alive[which]
-            self.state = net.advance(self.state, torch.where(self.alive[:, None], self.x[:, row], 0))
+                self.other = self.other and self.other.rows(which)
+            drawn = torch.where(self.alive[:, None], self.x[:, row], 0)
+            self.state, self.other = net.advance(self.state, drawn), self.other and net.advance(self.other, drawn)
         return self.x, self.weight.float()
 
     def _row(self, net: Any, row: int) -> None:
@@ -215,11 +227,16 @@ class _Drafts:
         knows, ends = net.open(self.state)
         if ends is not None:
             self._end(row, ends)
+        others = None if self.other is None else net.open(self.other)[0]
         for place in range(spec.shape[1]):
             log_probs = net.log_probs(knows, place, self.state)
             if self.rule is not None:
                 log_probs = self._ruled(log_probs, row, place)
             told = self.known[:, row, place]
+            if others is not None and self.away is not None:
+                apart = log_probs - net.log_probs(others, place, self.other).clamp(min=_LEAST)
+                leaning = (log_probs + self.away.guidance * apart).masked_fill(log_probs < _LEAST, -torch.inf)
+                log_probs = torch.where(told[:, None], log_probs, leaning.log_softmax(1))
             if self.beside is not None and not bool(told.all()):
                 log_probs = self._keeping(log_probs, row, place)
             ids = self.x[:, row, place]
@@ -230,6 +247,8 @@ class _Drafts:
             self.weight += torch.where(counted, log_probs.gather(1, ids[:, None])[:, 0].double(), 0.0)
             self.x[:, row, place] = ids if spec.stop is None else torch.where(self.alive, ids, spec.stop)
             net.tell(knows, place, ids)
+            if others is not None:
+                net.tell(others, place, ids)
 
     def _end(self, row: int, log_odds: Tensor) -> None:
         """Settles where the grid ends before a row: drawn, or as what is known of it says."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.abilities import Density, Infills, Obeys
+from ..core.abilities import Away, Density, Infills, Leans, Obeys
 from ..core.errors import BadInput, Refused, UnknownName
 from ..core.noise import Noise
 from ..core.spec import lift
@@ -29,8 +29,8 @@ from .package import Package
 from .sampling import fixed_conditions
 
 MOST = 100
-DRAWS = 8
-"""Of each arrangement that is wanted, of which the best are kept."""
+DRAWS, GUIDANCE = 8, 1.0
+"""Of each arrangement that is wanted, of which the best are kept; how much it leans away from the tune's own class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +87,42 @@ def arrange(
     package: Package, tune: Tune, to: Mapping[str, str], keep: tuple[int, ...] = (1,), n: int = 1, seed: int = 0, **dials: Any
 ) -> tuple[float | None, list[Arranged]]:
     """(style of the tune itself, n tunes that keep the voices `keep` of it, all else drawn as the class `to`, {label: class}, has it, the
-    likeliest of that class first): of `DRAWS` times n. Raises BadInput for what doesn't fit, Refused for a model that can't.
+    likeliest of that class first): of `DRAWS` times n. Dial, beside those of `fill`: `guidance`. Raises BadInput for what doesn't fit,
+    Refused for a model that can't.
     """
     label = label_of(package)
     if label is None:
         raise Refused("this model knows no classes: train one with --condition LABEL on tunes of several folders, then it arranges")
     if list(to) != [label]:
         raise BadInput(f"a tune goes to one class: --to {label}=...")
-    codec = package.codec
+    codec, model, wanted = package.codec, package.model, to[label]
+    guidance = float(dials.pop("guidance", GUIDANCE))
+    styles = _styles(package, tune, label) if isinstance(model, Density) and isinstance(codec, MusicCodec) else {}
+    if styles and wanted not in styles:
+        raise UnknownName(label, wanted, styles)
+    others = sorted(styles.keys() - {wanted}, key=lambda name: -styles[name])
+    if others and guidance and isinstance(model, Leans):
+        count = min(MOST, DRAWS * n)
+        own = fixed_conditions(package, {label: others[0]})
+        dials["away"] = Away({name: value.to(model.device).expand(count, *value.shape[1:]) for name, value in own.items()}, guidance)
     found = fill(package, tune, Part(keep), min(MOST, DRAWS * n), to, seed, **dials)
-    if not isinstance(package.model, Density) or not isinstance(codec, MusicCodec):
+    if not styles:
         return None, [Arranged(one, None) for one in found[:n]]
-    styles = [_style(package, one, to[label]) for one in (tune, *found)]
-    ranked = sorted(zip(found, styles[1:], strict=True), key=lambda pair: -pair[1])
-    return styles[0], [Arranged(one, style) for one, style in ranked[:n]]
+    made = [Arranged(one, _styles(package, one, label)[wanted]) for one in found]
+    # silence is of any class
+    made.sort(key=lambda one: (not any(note.voice + 1 not in keep for note in one.tune.notes), -(one.style or 0.0)))
+    return styles[wanted], made[:n]
 
 
-def _style(package: Package, tune: Tune, wanted: str) -> float:
-    """The probability of a class given a whole tune."""
+def _styles(package: Package, tune: Tune, label: str) -> dict[str, float]:
+    """The probability of each class given a whole tune."""
     ruled, codec = classifier(package), package.codec
     assert isinstance(codec, MusicCodec)
-    if wanted not in ruled.names:
-        raise UnknownName(ruled.label, wanted, ruled.names)
     x = lift(codec.spec, torch.from_numpy(codec.pieces([tune], dense=False)[0])).to(package.model.device)
-    told = fixed_conditions(package, {ruled.label: wanted})
-    others = {name: value.expand(len(x), *value.shape[1:]) for name, value in told.items() if name != ruled.label}
-    nats = classifying.likelihoods(ruled.density, x, ruled.label, len(ruled.names), others).sum(0, keepdims=True)
-    return float(np.exp(classifying.posterior(nats, ruled.prior)[0, ruled.names.index(wanted)]))
+    told = fixed_conditions(package, {label: ruled.names[0]})
+    others = {name: value.expand(len(x), *value.shape[1:]) for name, value in told.items() if name != label}
+    nats = classifying.likelihoods(ruled.density, x, label, len(ruled.names), others).sum(0, keepdims=True)
+    return dict(zip(ruled.names, np.exp(classifying.posterior(nats, ruled.prior)[0]).tolist(), strict=True))
 
 
 def _starts(length: int, window: int) -> list[int]:
