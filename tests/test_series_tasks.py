@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +399,9 @@ def test_simulate_and_detect_write_files(model: Path, morelike_cli: Runner, tmp_
     rows = list(csv.DictReader((tmp_path / "d.csv").open()))
     assert len(rows) == 120
     assert list(rows[0]) == ["time", "column", "value", "score", "alarm", "fault"]
+    places = re.findall(r"rows? [\d,]+(?: to [\d,]+)? \(([^)]*)\): ", morelike_cli("detect", model, tmp_path / "known.csv").out)
+    assert places
+    assert set(places) <= {row["time"] for row in rows}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.contract import Codec
 from ..core.errors import BadInput
+from ..data.series import SeriesCodec
 from ..data.series_items import Series
 from ..house import writing
 from ..house.faults import RATE
@@ -134,13 +136,16 @@ def detect(
     show.say(f"{count} above {summary['threshold']:.3g}, {summary['share']:.2%} of the values ({expected})")
     for own in summary["top"]:
         rows = f"row {own['first']:,}" if own["first"] == own["last"] else f"rows {own['first']:,} to {own['last']:,}"
-        show.say(f"{own['column']}, {rows}{_at(found.item, own['first'])}: {own['fault']}, score {own['score']:.3g}")
+        show.say(f"{own['column']}, {rows}{_at(found.item, own['first'], model.codec)}: {own['fault']}, score {own['score']:.3g}")
     show.say(*([f"every value with its score: {place}"] if place is not None else []))
 
 
-def _at(item: Series, row: int) -> str:
+def _at(item: Series, row: int, codec: Codec) -> str:
+    """The row's time as the model's data write it."""
     if item.times is None:
         return ""
+    if isinstance(codec, SeriesCodec) and codec.clock is not None:
+        return f" ({codec.clock.write(item.times[row - 1 : row])[0]})"
     time = item.times[row - 1]
     return f" ({np.datetime_as_string(time, unit='s')})" if item.times.dtype.kind == "M" else f" ({time:.6g})"
 

@@ -224,7 +224,7 @@ _FAMILIES = [
          specs=("tokens",), train={"batch": 64}),
     Line("musegan", "morelike.families.musegan:MuseGAN", "grids of ids in one pass: a Wasserstein GAN with a generator for each voice",
          "Dong et al. 2018, arXiv:1709.06298; Dong, Yang 2018, arXiv:1804.09399; Gulrajani et al. 2017, arXiv:1704.00028",
-         specs=("tokens",), train={"batch": 64}),
+         specs=("tokens",), train={"batch": 32}),
     Line("context-mixing", "morelike.families.mixing:ContextMixing", "counts of many contexts mixed by a gate: seconds, no gradient steps",
          "Mahoney 2005, Adaptive weighing of context models; Mattern 2012, arXiv:1304.7289", specs=("tokens",), train={"batch": 256}),
     Line("ngram", "morelike.families.ngram:NGram", "baseline: counts of the last five ids, Kneser-Ney smoothing, per class too",
