@@ -106,13 +106,15 @@ class FilteredWalk(Generator, Infills):
             return {"seen": torch.ones(batch.size, device=x.device)}
         # a place in the second half, so that the variance is of the example's own changes
         place = late + (batch.noise.uniform((), "place") * (self.length - late)).long()
-        shared, found = self._usually(batch.size), torch.zeros(batch.size, self.channels, device=x.device)
-        for step in range(1, self.length):
-            white = torch.linalg.solve_triangular(self._root(shared), units[:, :, step - 1].double()[:, :, None], upper=False)
-            found = torch.where((place == step)[:, None], white[:, :, 0].float(), found)
-            shared = self._sharing(shared, units[:, :, step - 1]) if step > 1 else shared
-        keep(self.items, self.keys, torch.stack((self._clipped(found), x[rows, :, place], variances[rows, :, place]), 1),
-             batch.noise.uniform((), "keep"))  # fmt: skip
+        shared = then = self._usually(batch.size)
+        for step in range(2, self.length):
+            shared = self._sharing(shared, units[:, :, step - 2]) if step > 2 else shared
+            then = torch.where((place == step)[:, None, None], shared, then)
+        unit = units[rows, :, place - 1].double()[:, :, None]
+        root = torch.linalg.cholesky(self._related(then))
+        white = torch.linalg.solve_triangular(root, unit, upper=False)[:, :, 0].float()
+        item = torch.stack((self._clipped(white), x[rows, :, place], variances[rows, :, place]), 1)
+        keep(self.items, self.keys, item, batch.noise.uniform((), "keep"))
         return {"seen": torch.ones(batch.size, device=x.device)}
 
     def _settle(self) -> bool:
@@ -169,11 +171,6 @@ class FilteredWalk(Generator, Infills):
         eye = torch.eye(self.channels, dtype=torch.float64, device=shared.device)
         related: Tensor = found * (1 - eye) + (1 + _RIDGE) * eye
         return related
-
-    def _root(self, shared: Tensor) -> Tensor:
-        """(B,C,C) lower triangles L of correlations L L'."""
-        root: Tensor = torch.linalg.cholesky(self._related(shared))
-        return root
 
     def _picked(self, noise: Noise, steps: int) -> Tensor:
         """(B, steps, 3, C) kept items."""
